@@ -1,0 +1,3 @@
+from miniqueue_py.cli.main import main
+
+main()

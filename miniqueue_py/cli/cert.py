@@ -1,0 +1,51 @@
+"""`miniqueue cert`: make the certificates for development, and say how to use them."""
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from miniqueue_py.certificates import ensure_development_certificates, make_certificates
+from miniqueue_py.errors import BadSetting
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def cert(argv: Sequence[str]) -> int:
+    """Keep a certificate that is good; with --host, make one for these hosts too."""
+    wanted = _parser().parse_args(argv)
+    if wanted.host:
+        paths = make_certificates(wanted.directory, (*_LOCAL, *wanted.host))
+    else:
+        paths = ensure_development_certificates(wanted.directory, datetime.now(UTC))
+    print(f"the broker shows    -cert {paths.certificate} -key {paths.key}")
+    print(f"its clients trust   {paths.authority}")
+    print(f"with curl           curl --cacert {paths.authority} https://localhost:8080/healthz")
+    return 0
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise BadSetting("cert", message)
+
+
+def _parser() -> ArgumentParser:
+    parser = _Parser(
+        prog="miniqueue cert",
+        allow_abbrev=False,
+        description="Make certificates for development, signed by a small CA of their own.",
+    )
+    parser.add_argument(
+        "--host",
+        action="append",
+        metavar="NAME",
+        help="a name or address to add to localhost, 127.0.0.1 and ::1; may be repeated",
+    )
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=Path("certs"),
+        help="where they are kept (default: %(default)s)",
+    )
+    return parser

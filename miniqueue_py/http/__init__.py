@@ -1,0 +1,1 @@
+"""The HTTP door: requests to broker verbs, errors to statuses."""

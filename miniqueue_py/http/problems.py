@@ -1,0 +1,41 @@
+"""Error class to status and body: the one table."""
+
+import json
+
+from miniqueue_py import errors
+
+Headers = list[tuple[bytes, bytes]]
+
+_STATUSES: dict[type[errors.MiniqueueError], int] = {
+    errors.MessageTooLong: 413,
+    errors.BadRequest: 400,
+    errors.TopicFull: 429,
+    errors.DiskFull: 507,
+    errors.Unavailable: 503,
+    errors.MiniqueueError: 500,
+}
+"""The first class in an error's ancestry that stands here decides."""
+
+_WORTH_REPEATING = {429, 503}
+_RETRY_AFTER = (b"retry-after", b"1")
+
+
+def status_of(error: errors.MiniqueueError) -> int:
+    return next(_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
+
+
+def problem(status: int, text: str) -> tuple[int, Headers, bytes]:
+    """Return status, headers and body of an answer that tells what went wrong."""
+    body = json.dumps({"error": text}, ensure_ascii=False).encode() + b"\n"
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    if status in _WORTH_REPEATING:
+        headers.append(_RETRY_AFTER)
+    return status, headers, body
+
+
+def problem_of(error: errors.MiniqueueError) -> tuple[int, Headers, bytes]:
+    """Return the answer to a request that raised `error`."""
+    return problem(status_of(error), str(error))

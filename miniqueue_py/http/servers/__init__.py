@@ -1,0 +1,1 @@
+"""One small file a server: the same application, certificates and drain on each."""

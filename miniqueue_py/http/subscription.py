@@ -1,0 +1,212 @@
+"""One subscription stream: commands in, deliveries out, both for as long as both live.
+
+Two tasks share a stream. The *reader* is always in `receive()`: a server may
+stop a whole connection for one stream whose application does not read, so
+what cannot be handled yet is counted, and past a limit the stream is closed,
+never paused. The other one carries out the commands in their order and sends
+what they bring; while the peer does not read it waits in `send`, holding at
+most one message.
+
+What to do is decided by `_step`, which is sync; the rest only moves bytes.
+"""
+
+import asyncio
+from collections import deque
+
+from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.delivery import ACK, TO_BACK, TO_FRONT, Delay
+from miniqueue_py.broker.subscriber import Subscriber
+from miniqueue_py.errors import SettlementError
+from miniqueue_py.http.asgi import Receive, Send
+from miniqueue_py.protocol.commands import (
+    Ack,
+    Back,
+    Command,
+    CommandReader,
+    Dack,
+    Init,
+    Nack,
+    Refused,
+)
+from miniqueue_py.protocol.lines import closing_line, delivery_line, error_line
+
+MAX_WAITING_COMMANDS = 1000
+"""Commands that came and could not be carried out yet. A client that waits for
+what it asked for has one."""
+
+ENOUGH_BYTES = 1 << 16
+"""Lines are sent together up to here."""
+
+FAREWELL_SECONDS = 2.0
+"""How long a peer that does not read may hold up the end of its own stream."""
+
+
+class Subscription:
+    """A stream between one client and one subscriber."""
+
+    def __init__(
+        self, broker: Broker, topic: str, receive: Receive, send: Send, drain_seconds: float
+    ) -> None:
+        self._broker = broker
+        self._topic = topic
+        self._receive = receive
+        self._send = send
+        self._drain_seconds = drain_seconds
+        self._bell = asyncio.Event()
+        self._commands: deque[Command] = deque()
+        self._has_ended = False
+        """The request body is over: nothing more will be said."""
+        self._is_gone = False
+        """The client is not there any more: nobody reads either."""
+        self._last_line: bytes | None = None
+        """What the stream ends with, once that is decided."""
+        self._is_sending = False
+        self._patience = asyncio.timeout(None)
+        """How long the present send may take: for ever, until somebody says otherwise."""
+        self._subscriber: Subscriber
+
+    async def run(self) -> None:
+        """Serve the stream until either side ends it."""
+        with self._broker.subscribe(self._topic, self._on_change) as self._subscriber:
+            # Before anything else: MiniQueue's Go clients block until the
+            # headers come, and some servers hold them until the first body.
+            await self._send(
+                {
+                    "type": "http.response.start",
+                    "status": 200,
+                    "headers": [(b"content-type", b"application/json")],
+                }
+            )
+            await self._send({"type": "http.response.body", "body": b"", "more_body": True})
+            reader = asyncio.create_task(self._read())
+            try:
+                await self._serve()
+                if self._subscriber.closing and not self._is_gone:
+                    await self._wind_up()
+            except TimeoutError:
+                pass  # the peer does not read, and patience was withdrawn
+            finally:
+                reader.cancel()
+        if not self._is_gone:
+            await self._end(self._last_line or b"")
+
+    async def _read(self) -> None:
+        commands = CommandReader()
+        try:
+            while not self._is_gone:
+                event = await self._receive()
+                if event["type"] == "http.disconnect":
+                    self._is_gone = True
+                elif not self._has_ended:
+                    self._commands.extend(commands.feed(event.get("body", b"")))
+                    if not event.get("more_body", False):
+                        self._commands.extend(commands.feed_end())
+                        self._has_ended = True
+                    if len(self._commands) > MAX_WAITING_COMMANDS:
+                        self._commands.clear()
+                        self._last_line = closing_line("limit")
+                        self._lose_patience(after_seconds=0)
+                self._bell.set()
+        finally:
+            self._is_gone = True
+            self._bell.set()
+
+    def _on_change(self) -> None:
+        self._bell.set()
+        if self._subscriber.closing:
+            self._lose_patience(self._drain_seconds)
+
+    def _lose_patience(self, after_seconds: float) -> None:
+        if self._is_sending:
+            self._patience.reschedule(asyncio.get_running_loop().time() + after_seconds)
+
+    async def _serve(self) -> None:
+        while True:
+            self._bell.clear()
+            lines = self._step()
+            if lines:
+                await self._send_lines(lines)
+            elif self._is_over():
+                return
+            else:
+                await self._bell.wait()
+
+    def _is_over(self) -> bool:
+        if self._is_gone or self._subscriber.closing or self._last_line is not None:
+            return True
+        return self._has_ended and not self._commands
+
+    def _step(self) -> bytes:
+        """Carry out what can be, and return the lines that brings."""
+        lines = b""
+        while not self._is_gone and self._last_line is None and len(lines) < ENOUGH_BYTES:
+            delivery = self._subscriber.take()
+            if delivery is not None:
+                lines += delivery_line(*delivery.message)
+            elif not self._commands or self._subscriber.closing or self._must_wait():
+                break
+            else:
+                lines += self._obey(self._commands.popleft())
+        return lines
+
+    def _must_wait(self) -> bool:
+        """Tell if the next command has come ahead of the first message.
+
+        A client may send INIT and its first settlement together: that waits
+        for the message. Any other settlement with nothing in flight is wrong.
+        """
+        return self._subscriber.awaits_first and not isinstance(self._commands[0], Init | Refused)
+
+    def _obey(self, command: Command) -> bytes:
+        subscriber = self._subscriber
+        try:
+            match command:
+                case Ack():
+                    subscriber.settle(ACK, "ACK")
+                case Init():
+                    subscriber.start()
+                case Nack():
+                    subscriber.settle(TO_FRONT, "NACK")
+                case Back():
+                    subscriber.settle(TO_BACK, "BACK")
+                case Dack(seconds):
+                    subscriber.settle(Delay(self._broker.clock.now() + seconds), "DACK")
+                case Refused(error, ends_stream):
+                    if ends_stream:
+                        self._last_line = error_line(error)
+                        return b""
+                    return error_line(error)
+        except SettlementError as error:
+            return error_line(str(error))
+        return b""
+
+    async def _wind_up(self) -> None:
+        """Say why the stream ends; let what is held be settled for a while."""
+        if self._last_line is not None:
+            return
+        async with asyncio.timeout(self._drain_seconds):
+            await self._send_lines(closing_line(self._subscriber.closing or ""))
+            while self._subscriber.in_flight and not self._is_gone and self._last_line is None:
+                if self._commands:
+                    self._obey(self._commands.popleft())
+                elif self._has_ended:
+                    break
+                else:
+                    self._bell.clear()
+                    await self._bell.wait()
+        self._last_line = None  # the closing line was it
+
+    async def _send_lines(self, lines: bytes) -> None:
+        async with asyncio.timeout(None) as self._patience:
+            self._is_sending = True
+            await self._send({"type": "http.response.body", "body": lines, "more_body": True})
+            self._is_sending = False
+
+    async def _end(self, last_line: bytes) -> None:
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._send(
+                    {"type": "http.response.body", "body": last_line, "more_body": False}
+                )
+        except TimeoutError:
+            return  # the server resets a stream that its application left unfinished

@@ -1,0 +1,63 @@
+"""JSON strings out of a stream of bytes, wherever the chunks are cut.
+
+A chunk may hold half a string or three; white space between them is optional.
+Anything that is not a JSON string (RFC 8259, section 7) breaks the stream: it
+says so once and reads no more.
+"""
+
+import json
+import re
+
+LONGEST_STRING = 4096
+"""Bytes of one string, quotes included. No command comes near it, and scanning
+the start of an unfinished string anew for each byte that arrives stays cheap."""
+
+_PLAIN = re.compile(rb'[ \t\r\n]*"([^"\\\x00-\x1f]*)"')
+_ESCAPED = re.compile(rb'[ \t\r\n]*("(?:[^"\\\x00-\x1f]|\\.)*")')
+_UNFINISHED = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\.)*\\?')
+
+
+class JsonStrings:
+    """An incremental reader of JSON strings."""
+
+    def __init__(self) -> None:
+        self.is_broken = False
+        self._rest = b""
+
+    @property
+    def is_between(self) -> bool:
+        """True when no string has begun that is not finished."""
+        return not self._rest
+
+    def feed(self, data: bytes) -> list[str]:
+        """Return the strings that `data` finishes; stop at the first thing that is none."""
+        if self.is_broken:
+            return []
+        data = self._rest + data if self._rest else data
+        strings: list[str] = []
+        position = 0
+        try:
+            while True:
+                if match := _PLAIN.match(data, position):
+                    strings.append(match[1].decode())
+                elif match := _ESCAPED.match(data, position):
+                    strings.append(_unescape(match[1]))
+                else:
+                    break
+                position = match.end()
+        except ValueError:
+            self.is_broken = True
+            return strings
+        self._rest = data[position:].lstrip(b" \t\r\n")
+        if self._rest and (
+            len(self._rest) > LONGEST_STRING or not _UNFINISHED.fullmatch(self._rest)
+        ):
+            self.is_broken = True
+        return strings
+
+
+def _unescape(token: bytes) -> str:
+    value = json.loads(token)
+    if not isinstance(value, str):  # pragma: no cover  the pattern matches strings only
+        raise TypeError(value)
+    return value

@@ -1,0 +1,100 @@
+"""One setting: how it is spelled, read and explained.
+
+Which settings there are is config.py's; how numbers are written is units.py's.
+
+A parser takes the text of any source and raises ValueError with the end of a
+sentence that begins with that text.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from miniqueue_py.units import parse_duration, parse_size, parse_whole_number
+
+T = TypeVar("T")
+NumberT = TypeVar("NumberT", int, float)
+ChoiceT = TypeVar("ChoiceT", bound=str)
+
+# Go's strconv.ParseBool, word for word.
+_YES = {"1", "t", "T", "true", "TRUE", "True"}
+_NO = {"0", "f", "F", "false", "FALSE", "False"}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a field of Settings is called outside, and how its text is read."""
+
+    flag: str
+    parse: Callable[[str], object]
+    default: str
+    explanation: str
+
+    @property
+    def variable(self) -> str:
+        return "MINIQUEUE_" + self.flag.upper().replace("-", "_")
+
+    @property
+    def is_switch(self) -> bool:
+        return self.parse is switch
+
+
+def setting(flag: str, parse: Callable[[str], T], default: str, explanation: str) -> T:
+    """Declare a field of Settings, whose value is what `parse` makes."""
+    about = Setting(flag, parse, default, explanation)
+    return field(default=parse(default), metadata={"setting": about})
+
+
+def text(given: str) -> str:
+    return given
+
+
+def storage_url(given: str) -> str:
+    if not given.removeprefix("leveldb:").strip():
+        raise ValueError("names no directory")
+    return given
+
+
+def path(given: str) -> Path | None:
+    return Path(given) if given else None
+
+
+def switch(given: str) -> bool:
+    if given not in _YES | _NO:
+        raise ValueError("is neither true nor false")
+    return given in _YES
+
+
+def one_of(*choices: ChoiceT) -> Callable[[str], ChoiceT]:
+    def parse(given: str) -> ChoiceT:
+        for choice in choices:
+            if choice == given:
+                return choice
+        raise ValueError(f"is none of {', '.join(choices)}")
+
+    return parse
+
+
+def duration(least: str, most: str) -> Callable[[str], float]:
+    return _within(parse_duration, least, most)
+
+
+def size(least: str, most: str) -> Callable[[str], int]:
+    return _within(parse_size, least, most)
+
+
+def whole_number(least: str, most: str) -> Callable[[str], int]:
+    return _within(parse_whole_number, least, most)
+
+
+def _within(parse: Callable[[str], NumberT], least: str, most: str) -> Callable[[str], NumberT]:
+    lowest, highest = parse(least), parse(most)
+
+    def parse_within(given: str) -> NumberT:
+        number = parse(given)
+        if not lowest <= number <= highest:
+            raise ValueError(f"is not from {least} to {most}")
+        return number
+
+    return parse_within

@@ -1,0 +1,29 @@
+"""Engines: where messages are kept. `open_storage` is the only door."""
+
+from typing import TYPE_CHECKING, Literal
+
+from miniqueue_py.storage.memory import MemoryStorage
+
+if TYPE_CHECKING:
+    from miniqueue_py.broker.storage import Storage
+
+Fsync = Literal["always", "interval", "never"]
+
+__all__ = ["Fsync", "open_storage"]
+
+
+def open_storage(
+    url: str, *, fsync: Fsync = "always", fsync_interval_seconds: float = 0.05
+) -> "Storage":
+    """Open the engine that `url` names; it must be closed.
+
+    `memory:` keeps nothing. Anything else is a directory for LevelDB, with or
+    without `leveldb:` before it. Raises DatabaseRefused.
+    """
+    if url == "memory:":
+        return MemoryStorage()
+    from miniqueue_py.storage.leveldb.engine import LevelStorage  # noqa: PLC0415  needs plyvel
+
+    return LevelStorage.open(
+        url.removeprefix("leveldb:"), fsync=fsync, fsync_interval_seconds=fsync_interval_seconds
+    )

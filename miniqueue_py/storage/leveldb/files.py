@@ -1,0 +1,93 @@
+"""The directory of a database: opening it, refusing it, syncing its log."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import plyvel
+
+from miniqueue_py.errors import DatabaseRefused
+
+WRITE_BUFFER_BYTES = 4 << 20
+"""LevelDB's memtable, and so the size at which its log is cut off. Small, because
+what the log holds is read again at start."""
+
+VERSION = b"miniqueue 1"
+
+_OPEN_FILES = 40
+"""LevelDB maps each table file it has open (2 MiB each): this bounds the RSS."""
+
+_OF_LEVELDB = re.compile(
+    r"CURRENT|LOCK|LOG(\.old)?|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp)|lost\+found"
+)
+
+
+def open_database(path: Path) -> Any:
+    """Open or make the database in a directory. Raises DatabaseRefused, in words."""
+    _check_directory(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        return plyvel.DB(
+            str(path),
+            create_if_missing=True,
+            write_buffer_size=WRITE_BUFFER_BYTES,
+            max_open_files=_OPEN_FILES,
+        )
+    except plyvel.CorruptionError as error:
+        raise DatabaseRefused(f"-db: {path} is damaged and was left untouched: {error}") from error
+    except (OSError, plyvel.Error) as error:
+        text = str(error)
+        if "Resource temporarily unavailable" in text or "already held by process" in text:
+            text = "another broker has it open"
+        raise DatabaseRefused(f"-db: {path} cannot be opened: {text}") from error
+
+
+def _check_directory(path: Path) -> None:
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise DatabaseRefused(f"-db: {path} is not a directory")
+    try:
+        strangers = [at.name for at in path.iterdir() if not _OF_LEVELDB.fullmatch(at.name)]
+    except OSError as error:
+        raise DatabaseRefused(f"-db: {path} cannot be read: {error.strerror}") from error
+    if strangers:
+        raise DatabaseRefused(f"-db: {path} is not a LevelDB database: it holds {min(strangers)!r}")
+
+
+class LogSync:
+    """Puts what LevelDB has written to its log on the disk.
+
+    LevelDB syncs only a batch that asks for it, and holds back other writers
+    meanwhile. Its log is a plain file and every record is written out at
+    once, so an fsync of the file from outside does the same, for any number
+    of batches, and nobody waits who does not want to. Both logs are synced
+    when one was just cut off; the older then becomes a table, which LevelDB
+    syncs by itself.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: set[str] = set()
+
+    def __call__(self) -> None:
+        """Return when all that was written before the call is on disk. Raises OSError."""
+        with os.scandir(self._path) as entries:
+            logs = {entry.name for entry in entries if entry.name.endswith(".log")}
+        for name in logs:
+            try:
+                _fsync(self._path / name)
+            except FileNotFoundError:
+                continue  # it became a table since
+        if logs - self._known:
+            _fsync(self._path)  # the name of a new log
+            self._known = logs
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
