@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from miniqueue_py.certificates import CertificatePaths
+from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.errors import BadSetting
 
 _CLOCKS_DIFFER_BY = timedelta(hours=1)

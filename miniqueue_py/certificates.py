@@ -13,31 +13,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from miniqueue_py.certificate_paths import CertificatePaths, certificate_paths
 from miniqueue_py.errors import BadSetting
 
 _RENEW_BEFORE = timedelta(days=30)
 
 # X509_V_FLAG_NO_CHECK_TIME, which ssl has no name for: `now` is ours to judge.
 _NO_CHECK_TIME = 0x200000
-
-
-@dataclass(frozen=True, slots=True)
-class CertificatePaths:
-    """The four files of a development certificate."""
-
-    authority: Path
-    authority_key: Path
-    certificate: Path
-    key: Path
-
-
-def certificate_paths(directory: Path) -> CertificatePaths:
-    return CertificatePaths(
-        authority=directory / "ca.pem",
-        authority_key=directory / "ca-key.pem",
-        certificate=directory / "localhost.pem",
-        key=directory / "localhost-key.pem",
-    )
 
 
 def make_certificates(

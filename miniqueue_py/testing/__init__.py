@@ -1,0 +1,1 @@
+"""Fakes and suites for tests; the program itself never imports them."""

@@ -1,6 +1,7 @@
 """Hypercorn, run inside our own loop."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -44,7 +45,7 @@ async def run_hypercorn(
     config.keep_alive_timeout = IDLE_SECONDS
     config.graceful_timeout = GRACE_SECONDS
     config.include_server_header = False
-    config.errorlog = None
+    config.errorlog = logging.getLogger("hypercorn.error")
     config.accesslog = None
     drained = asyncio.Event()
 

@@ -14,6 +14,8 @@ import h2.exceptions
 from hypercorn.protocol import h2 as hypercorn_h2
 from hypercorn.protocol.events import Body, StreamClosed
 
+from miniqueue_py.http.servers.hypercorn_batching import BatchingH2Protocol
+
 GUARDED_VERSION = "0.18.0"
 
 RESET_BURST = 1000
@@ -38,7 +40,7 @@ class GuardedBuffer(hypercorn_h2.StreamBuffer):
         return data
 
 
-class GuardedH2Protocol(hypercorn_h2.H2Protocol):
+class GuardedH2Protocol(BatchingH2Protocol):
     """HTTP/2 for one connection, with one stream's trouble kept to that stream."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -56,6 +56,7 @@ class Committer:
         database: Any,
         *,
         sync: Callable[[], None],
+        has_room: Callable[[int], bool],
         policy: Fsync,
         interval_seconds: float,
         on_durable: Callable[[list[Arrival]], None],
@@ -64,6 +65,7 @@ class Committer:
         self.failure: StorageUnavailable | None = None
         self._database = database
         self._sync = sync
+        self._has_room = has_room
         self._policy = policy
         self._interval_seconds = interval_seconds
         self._on_durable = on_durable
@@ -92,23 +94,28 @@ class Committer:
 
     async def arrive(self, topic: TopicState, entries: list[Entry]) -> None:
         """Write new messages; return when they are durable. Raises StorageUnavailable."""
-        self.check()
         self._next.arrivals.extend(Arrival(topic, key, record) for key, record in entries)
         self._touch(topic)
         await self.wait_durable()
 
     async def wait_durable(self) -> None:
         """Return when everything said so far is durable. Raises StorageUnavailable."""
-        self.check()
+        if self.failure is not None:
+            raise self.failure
         self._schedule()
         waiter = asyncio.get_running_loop().create_future()
         self._next.waiters.append(waiter)
         await waiter
 
-    def check(self) -> None:
-        """Raise what made writing impossible, if anything did."""
+    def check(self, size: int = 0) -> None:
+        """Raise what makes it impossible to take `size` bytes more, if anything does.
+
+        A disk that is almost full is no failure: it passes when space is freed.
+        """
         if self.failure is not None:
             raise self.failure
+        if not self._has_room(size):
+            raise DiskFull
 
     def read(self, start: bytes, stop: bytes) -> Iterator[Entry]:
         """Read `start <= key < stop` as if every move were written already."""

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, assert_never
 from miniqueue_py.broker.delivery import Ack, Delay, Delivery, Outcome, Requeue
 from miniqueue_py.broker.message import Message
 from miniqueue_py.broker.storage import TopicStatistics, Totals
-from miniqueue_py.errors import DatabaseRefused, StorageUnavailable
+from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.storage.leveldb import keys, records
 from miniqueue_py.storage.leveldb.catalogue import Catalogue, TopicState
 from miniqueue_py.storage.leveldb.committer import Arrival, Committer, Fsync
-from miniqueue_py.storage.leveldb.files import VERSION, WRITE_BUFFER_BYTES, LogSync, open_database
+from miniqueue_py.storage.leveldb.files import LogSync, Room, check_version, open_database
 from miniqueue_py.storage.leveldb.janitor import Janitor
 from miniqueue_py.storage.leveldb.window import Entry
 
@@ -36,6 +36,7 @@ class LevelStorage:
         self,
         database: Any,
         sync: Callable[[], None],
+        has_room: Callable[[int], bool],
         *,
         fsync: Fsync,
         fsync_interval_seconds: float,
@@ -44,6 +45,7 @@ class LevelStorage:
         self._committer = Committer(
             database,
             sync=sync,
+            has_room=has_room,
             policy=fsync,
             interval_seconds=fsync_interval_seconds,
             on_durable=self._arrived,
@@ -55,8 +57,6 @@ class LevelStorage:
         self._on_ready: Callable[[str], None] = _nobody
         self._messages = 0
         self._bytes = 0
-        self._dead_bytes = 0
-        self._dead_topics: set[TopicState] = set()
         self._next_due_ms = 0
         self._due_floor_ms = 0
         self._is_closed = False
@@ -68,10 +68,11 @@ class LevelStorage:
         path = Path(directory)
         database = open_database(path)
         try:
-            _check_version(database, path)
+            check_version(database, path)
             return cls(
                 database,
                 LogSync(path),
+                Room(path),
                 fsync=fsync,
                 fsync_interval_seconds=fsync_interval_seconds,
             )
@@ -87,10 +88,10 @@ class LevelStorage:
         return self._committer.failure
 
     async def append(self, topic: str, messages: Sequence[Message]) -> None:
-        self._committer.check()
+        size = sum(len(message.body) for message in messages)
+        self._committer.check(size)
         state = self._catalogue.open(topic)
         entries = [(state.next_back_key(), records.encode(message)) for message in messages]
-        size = sum(len(message.body) for message in messages)
         state.unconfirmed.update(entries)
         state.stored += len(entries)
         state.size += size
@@ -238,10 +239,9 @@ class LevelStorage:
 
     def _delete(self, state: TopicState, key: bytes, record: bytes) -> None:
         self._committer.delete(state, key)
-        self._dead_topics.add(state)
-        self._dead_bytes += len(key) + len(record)
-        if self._dead_bytes > max(WRITE_BUFFER_BYTES, self._bytes // 2):
-            self._compact()
+        self._janitor.count_dead(state, len(key) + len(record))
+        if self._janitor.is_wanted(self._bytes):
+            self._janitor.compact(keys.delayed_key(self._due_floor_ms, 0, 0))
 
     def _make_ready(self, state: TopicState, key: bytes, record: bytes) -> None:
         state.stored += 1
@@ -300,35 +300,6 @@ class LevelStorage:
     def _swept(self, topic_id: int) -> None:
         if not self._is_closed:
             self._committer.delete(None, keys.doomed_key(topic_id))
-
-    def _compact(self) -> None:
-        if self._janitor.is_compacting:
-            return
-        ranges = [state.dead_range() for state in self._dead_topics if not state.is_dead]
-        self._dead_bytes = 0
-        self._dead_topics.clear()
-        self._janitor.compact([*ranges, (keys.DELAYED, keys.delayed_key(self._due_floor_ms, 0, 0))])
-
-
-def _check_version(database: Any, path: Path) -> None:
-    version = database.get(keys.VERSION_KEY)
-    if version == VERSION:
-        return
-    if version is None:
-        with database.iterator(include_value=False) as iterator:
-            if next(iterator, None) is not None:
-                raise DatabaseRefused(
-                    f"-db: {path} was written by another program (MiniQueue's own databases "
-                    "cannot be read); name an empty directory"
-                )
-        database.put(keys.VERSION_KEY, VERSION, sync=True)
-    elif version.startswith(b"miniqueue "):
-        raise DatabaseRefused(
-            f"-db: {path} is in format {version.decode(errors='replace')!r}, written by a newer "
-            f"version; this one reads {VERSION.decode()!r}"
-        )
-    else:
-        raise DatabaseRefused(f"-db: {path} was written by another program")
 
 
 def _nobody(_topic: str) -> None:

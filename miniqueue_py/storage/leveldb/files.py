@@ -8,10 +8,14 @@ from typing import Any
 import plyvel
 
 from miniqueue_py.errors import DatabaseRefused
+from miniqueue_py.storage.leveldb import keys
 
 WRITE_BUFFER_BYTES = 4 << 20
 """LevelDB's memtable, and so the size at which its log is cut off. Small, because
 what the log holds is read again at start."""
+
+RESERVE_BYTES = 4 * WRITE_BUFFER_BYTES
+"""Kept free for what consuming writes: the log, the table made of it, a compaction."""
 
 VERSION = b"miniqueue 1"
 
@@ -56,6 +60,24 @@ def _check_directory(path: Path) -> None:
         raise DatabaseRefused(f"-db: {path} is not a LevelDB database: it holds {min(strangers)!r}")
 
 
+class Room:
+    """Tells if the disk has room for more messages.
+
+    Some is kept back: a store that runs into the end of its disk can neither
+    delete nor compact, while one that stops taking messages early drains, gives
+    space back, and takes messages again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, size: int) -> bool:
+        """Return True when `size` bytes more leave the reserve alone."""
+        disk = os.statvfs(self._path)
+        reserve = min(RESERVE_BYTES, disk.f_blocks * disk.f_frsize // 4)
+        return disk.f_bavail * disk.f_frsize - 2 * size > reserve
+
+
 class LogSync:
     """Puts what LevelDB has written to its log on the disk.
 
@@ -91,3 +113,28 @@ def _fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def check_version(database: Any, path: Path) -> None:
+    """Refuse what another program or a newer version wrote; mark a new database.
+
+    Raises DatabaseRefused.
+    """
+    version = database.get(keys.VERSION_KEY)
+    if version == VERSION:
+        return
+    if version is None:
+        with database.iterator(include_value=False) as iterator:
+            if next(iterator, None) is not None:
+                raise DatabaseRefused(
+                    f"-db: {path} was written by another program (MiniQueue's own databases "
+                    "cannot be read); name an empty directory"
+                )
+        database.put(keys.VERSION_KEY, VERSION, sync=True)
+    elif version.startswith(b"miniqueue "):
+        raise DatabaseRefused(
+            f"-db: {path} is in format {version.decode(errors='replace')!r}, written by a newer "
+            f"version; this one reads {VERSION.decode()!r}"
+        )
+    else:
+        raise DatabaseRefused(f"-db: {path} was written by another program")

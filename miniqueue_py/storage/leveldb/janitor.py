@@ -15,8 +15,13 @@ from typing import Any
 import plyvel
 
 from miniqueue_py.storage.leveldb import keys
+from miniqueue_py.storage.leveldb.catalogue import TopicState
+from miniqueue_py.storage.leveldb.files import WRITE_BUFFER_BYTES
 
 Range = tuple[bytes, bytes]
+
+WORTH_BYTES = WRITE_BUFFER_BYTES // 2
+"""Less than this is not worth a compaction."""
 
 _DELETES_A_BATCH = 1000
 
@@ -29,7 +34,18 @@ class Janitor:
         self._stop = threading.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="miniqueue-janitor")
         self._jobs: set[asyncio.Future[bool]] = set()
-        self.is_compacting = False
+        self._is_compacting = False
+        self._dead_bytes = 0
+        self._dead_in: set[TopicState] = set()
+
+    def count_dead(self, topic: TopicState, size: int) -> None:
+        """Take note of a record of that size that was deleted."""
+        self._dead_in.add(topic)
+        self._dead_bytes += size
+
+    def is_wanted(self, live_bytes: int) -> bool:
+        """Tell if what is dead outgrows half of what lives, and is worth the trouble."""
+        return self._dead_bytes > max(WORTH_BYTES, live_bytes // 2) and not self._is_compacting
 
     def sweep(self, topic_id: int, on_swept: Callable[[int], None]) -> None:
         """Delete what is left of a purged topic; then say so."""
@@ -40,17 +56,26 @@ class Janitor:
 
         self._start(lambda: self._sweep(topic_id), finished)
 
-    def compact(self, ranges: Sequence[Range]) -> None:
-        """Give back the space of deleted keys in these ranges."""
-        self.is_compacting = True
-        self._start(lambda: self._compact(ranges), self._compacted)
+    def compact(self, delayed_before: bytes) -> None:
+        """Give back the space of what was counted: a range a topic, and of delays gone by."""
+        ranges = [topic.dead_range() for topic in self._dead_in if not topic.is_dead]
+        self._dead_bytes = 0
+        self._dead_in.clear()
+        self._is_compacting = True
+        self._start(
+            lambda: self._compact([*ranges, (keys.DELAYED, delayed_before)]), self._compacted
+        )
 
     async def aclose(self) -> None:
         """Stop at the next convenient point; what is left is done after the next start."""
         self._stop.set()
-        if self._jobs:
-            await asyncio.wait(self._jobs)
+        await self.wait_idle()
         self._thread.shutdown()
+
+    async def wait_idle(self) -> None:
+        """Return when no job is under way."""
+        while self._jobs:
+            await asyncio.wait(self._jobs)
 
     def _start(self, job: Callable[[], bool], then: Callable[[bool], None]) -> None:
         future = asyncio.get_running_loop().run_in_executor(self._thread, job)
@@ -69,7 +94,7 @@ class Janitor:
         future.add_done_callback(done)
 
     def _compacted(self, _is_done: bool) -> None:
-        self.is_compacting = False
+        self._is_compacting = False
 
     def _sweep(self, topic_id: int) -> bool:
         start, stop = keys.message_range(topic_id)

@@ -1,0 +1,217 @@
+"""What LevelDB adds to the promises of every engine: it is still there afterwards."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from miniqueue_py.broker.delivery import ACK, TO_BACK, Delay
+from miniqueue_py.broker.message import Message
+from miniqueue_py.broker.storage import TopicStatistics
+from miniqueue_py.errors import DiskFull, StorageUnavailable
+from miniqueue_py.storage.leveldb.engine import LevelStorage
+from miniqueue_py.storage.leveldb.files import LogSync, check_version, open_database
+from miniqueue_py.storage.leveldb.window import MAX_ENTRIES
+from miniqueue_py.testing.check_storage import bodies, publish
+from tests.storage.faulty import FaultyDatabase, FaultySync
+
+pytestmark = pytest.mark.anyio
+
+
+def always_room(_size: int) -> bool:
+    return True
+
+
+def reopen(path: Path) -> LevelStorage:
+    return LevelStorage.open(str(path), fsync="always", fsync_interval_seconds=0.001)
+
+
+def faulty(
+    path: Path, has_room: Callable[[int], bool] = always_room
+) -> tuple[LevelStorage, FaultyDatabase, FaultySync]:
+    database = FaultyDatabase(open_database(path))
+    check_version(database, path)
+    sync = FaultySync(LogSync(path))
+    storage = LevelStorage(database, sync, has_room, fsync="always", fsync_interval_seconds=0.001)
+    return storage, database, sync
+
+
+async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
+    storage = reopen(tmp_path)
+    await publish(storage, "a", *(b"%d" % number for number in range(6)))
+    await publish(storage, "b", b"x")
+    acked, backed, delayed, _held = storage.lease("a", 4)
+    storage.settle([acked], ACK)
+    storage.settle([backed], TO_BACK)
+    storage.settle([delayed], Delay(50.0))
+    await storage.aclose()
+
+    storage = reopen(tmp_path)
+
+    assert storage.statistics("a") == TopicStatistics(ready=4, in_flight=0, delayed=1)
+    assert storage.totals() == (6, 6)
+    assert bodies(storage.lease("a", 10)) == [b"3", b"4", b"5", b"1"]
+    assert storage.release_due(50.0) == 1
+    [again] = storage.lease("a", 10)
+    assert again.message == Message(b"2", dack_count=1)
+    assert bodies(storage.lease("b", 10)) == [b"x"]
+    await storage.aclose()
+
+
+async def test_backlog_larger_than_the_window_keeps_its_order(tmp_path: Path) -> None:
+    count = 3 * MAX_ENTRIES + 7
+    storage = reopen(tmp_path)
+    await publish(storage, "a", *(b"%d" % number for number in range(count)))
+    await storage.aclose()
+    storage = reopen(tmp_path)
+
+    taken: list[bytes] = []
+    while deliveries := storage.lease("a", 500):
+        taken += bodies(deliveries)
+        storage.settle(deliveries, ACK)
+        await asyncio.sleep(0)
+
+    assert taken == [b"%d" % number for number in range(count)]
+    await storage.aclose()
+
+
+async def test_message_is_not_shown_before_it_is_durable(tmp_path: Path) -> None:
+    storage, _, sync = faulty(tmp_path)
+    with sync.held_back():
+        publishing = asyncio.create_task(publish(storage, "a", b"1"))
+        await sync.wait_begun()
+
+        assert not storage.lease("a", 1)
+        assert storage.statistics("a").ready == 0
+        assert not publishing.done()
+    await publishing
+
+    assert bodies(storage.lease("a", 1)) == [b"1"]
+    await storage.aclose()
+
+
+async def test_one_fsync_serves_all_who_wait(tmp_path: Path) -> None:
+    storage, _, sync = faulty(tmp_path)
+    with sync.held_back():
+        first = asyncio.create_task(publish(storage, "a", b"0"))
+        await sync.wait_begun()
+        others = [asyncio.create_task(publish(storage, "a", b"%d" % n)) for n in range(1, 50)]
+        await asyncio.sleep(0)
+    await asyncio.gather(first, *others)
+
+    assert sync.count == 2
+    await storage.aclose()
+
+
+async def test_publisher_that_is_cancelled_does_not_keep_its_message_from_the_line(
+    tmp_path: Path,
+) -> None:
+    storage, _, sync = faulty(tmp_path)
+    ready: list[str] = []
+    storage.watch(ready.append)
+    with sync.held_back():
+        publishing = asyncio.create_task(publish(storage, "a", b"1"))
+        await sync.wait_begun()
+        publishing.cancel()
+    await storage.append("b", [Message(b"2")])
+
+    assert ready == ["a", "b"]
+    assert bodies(storage.lease("a", 1)) == [b"1"]
+    await storage.aclose()
+
+
+async def test_failed_fsync_refuses_all_who_waited_and_all_after(tmp_path: Path) -> None:
+    storage, _, sync = faulty(tmp_path)
+    await publish(storage, "a", b"confirmed")
+    sync.error = OSError(5, "Input/output error")
+
+    with pytest.raises(StorageUnavailable, match="Input/output error"):
+        await publish(storage, "a", b"unconfirmed")
+    sync.error = None
+    with pytest.raises(StorageUnavailable):
+        await publish(storage, "a", b"later")
+
+    assert storage.failure is not None
+    assert bodies(storage.lease("a", 10)) == [b"confirmed"]
+    await storage.aclose()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("IO error: No space left on device", DiskFull), ("IO error: bad", StorageUnavailable)],
+)
+async def test_failed_write_refuses_publishing_and_consuming_goes_on(
+    tmp_path: Path, text: str, kind: type[StorageUnavailable]
+) -> None:
+    storage, database, _ = faulty(tmp_path)
+    await publish(storage, "a", *(b"%d" % number for number in range(2 * MAX_ENTRIES)))
+    database.error = text
+
+    with pytest.raises(kind):
+        await publish(storage, "a", b"refused")
+    taken: list[bytes] = []
+    while deliveries := storage.lease("a", 100):
+        taken += bodies(deliveries)
+        storage.settle(deliveries[1:], ACK)
+        if b"0" in bodies(deliveries[:1]) and taken.count(b"0") == 1:
+            storage.settle(deliveries[:1], TO_BACK)
+        else:
+            storage.settle(deliveries[:1], ACK)
+        await asyncio.sleep(0)
+
+    assert sorted(taken) == sorted([b"%d" % n for n in range(2 * MAX_ENTRIES)] + [b"0"])
+    assert storage.statistics("a") == TopicStatistics(0, 0, 0)
+    await storage.aclose()
+    storage = reopen(tmp_path)
+    assert storage.statistics("a").ready == 2 * MAX_ENTRIES, "nothing confirmed is lost"
+    await storage.aclose()
+
+
+async def test_almost_full_disk_refuses_until_there_is_room(tmp_path: Path) -> None:
+    room = False
+    storage, _, _ = faulty(tmp_path, has_room=lambda _size: room)
+
+    with pytest.raises(DiskFull):
+        await publish(storage, "a", b"1")
+    assert storage.failure is None
+    room = True
+    await publish(storage, "a", b"2")
+
+    assert bodies(storage.lease("a", 10)) == [b"2"]
+    await storage.aclose()
+
+
+async def test_purge_that_was_interrupted_goes_on_after_the_next_start(tmp_path: Path) -> None:
+    storage = reopen(tmp_path)
+    await publish(storage, "a", *(b"%d" % number for number in range(5000)))
+    [delayed] = storage.lease("a", 1)
+    storage.settle([delayed], Delay(1e9))
+    await storage.purge("a")
+    await storage.aclose()
+
+    storage = reopen(tmp_path)
+    storage.watch(lambda _topic: None)
+    await publish(storage, "a", b"new")
+    assert bodies(storage.lease("a", 10)) == [b"new"]
+    await storage._janitor.wait_idle()
+    await storage.aclose()
+
+    database = open_database(tmp_path)
+    left = [key for key, _ in database if key[:1] in (b"\x02", b"\x03", b"\x04")]
+    database.close()
+    assert len(left) == 1
+
+
+async def test_space_of_ten_rounds_of_fill_and_drain_is_given_back(tmp_path: Path) -> None:
+    storage = LevelStorage.open(str(tmp_path), fsync="never", fsync_interval_seconds=0.05)
+    for _ in range(10):
+        for _ in range(10):
+            await publish(storage, "a", *[b"x" * 1000] * 200)
+        while deliveries := storage.lease("a", 100):
+            storage.settle(deliveries, ACK)
+            await asyncio.sleep(0)
+    await storage.aclose()
+
+    used = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert used < 8 << 20, "20 MB went through; two write buffers may be left"

@@ -1,0 +1,156 @@
+"""What opens, and what is refused in words."""
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import plyvel
+import pytest
+
+from miniqueue_py.broker.message import Message
+from miniqueue_py.errors import DatabaseRefused
+from miniqueue_py.storage import open_storage
+from miniqueue_py.storage.leveldb import keys
+from miniqueue_py.storage.leveldb.files import LogSync, Room
+
+pytestmark = pytest.mark.anyio
+
+
+def raw(path: Path) -> plyvel.DB:
+    return plyvel.DB(str(path), create_if_missing=True)
+
+
+async def test_second_broker_on_one_directory_is_refused(tmp_path: Path) -> None:
+    first = open_storage(str(tmp_path))
+
+    with pytest.raises(DatabaseRefused, match="another broker has it open"):
+        open_storage(str(tmp_path))
+
+    await first.aclose()
+
+
+def _open_and_wait(path: str, ready: "multiprocessing.synchronize.Event") -> None:
+    open_storage(path)
+    ready.set()
+    multiprocessing.Event().wait(30)
+
+
+def test_second_process_on_one_directory_is_refused(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    other = context.Process(target=_open_and_wait, args=(str(tmp_path), ready))
+    other.start()
+    try:
+        assert ready.wait(30)
+
+        with pytest.raises(DatabaseRefused, match="another broker has it open"):
+            open_storage(str(tmp_path))
+    finally:
+        other.kill()
+        other.join()
+
+
+async def test_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    with raw(tmp_path) as database:
+        database.put(keys.VERSION_KEY, b"miniqueue 2")
+
+    with pytest.raises(DatabaseRefused, match="newer version"):
+        open_storage(str(tmp_path))
+
+
+async def test_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    with raw(tmp_path) as database:
+        database.put(b"t-foo-head", b"1")
+
+    with pytest.raises(DatabaseRefused, match="written by another program"):
+        open_storage(str(tmp_path))
+
+
+async def test_folder_of_other_files_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letters.txt").write_text("dear")
+
+    with pytest.raises(DatabaseRefused, match=r"not a LevelDB database: it holds 'letters.txt'"):
+        open_storage(str(tmp_path))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["letters.txt"]
+
+
+async def test_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("x")
+
+    with pytest.raises(DatabaseRefused, match="is not a directory"):
+        open_storage(str(path))
+
+
+async def test_damaged_database_is_refused(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path))
+    await storage.append("a", [Message(b"1")])
+    await storage.aclose()
+    for manifest in tmp_path.glob("MANIFEST-*"):
+        manifest.write_bytes(b"\x00" * 100)
+
+    with pytest.raises(DatabaseRefused, match=str(tmp_path)):
+        open_storage(str(tmp_path))
+
+
+async def test_directory_of_a_start_that_was_killed_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "LOCK").touch()
+    (tmp_path / "LOG").write_text("made and killed")
+    (tmp_path / "lost+found").mkdir()
+
+    await open_storage(str(tmp_path)).aclose()
+
+
+async def test_path_that_cannot_be_made_is_refused() -> None:
+    with pytest.raises(DatabaseRefused, match="cannot be opened"):
+        open_storage("/proc/miniqueue")
+
+
+async def test_leveldb_writes_each_record_to_its_file_at_once(tmp_path: Path) -> None:
+    # What LogSync relies on: bytes that are not in the file cannot be synced.
+    with raw(tmp_path) as database:
+        [log] = tmp_path.glob("*.log")
+        for number in range(3):
+            before = log.stat().st_size
+            database.put(b"%d" % number, b"x" * 100)
+            assert log.stat().st_size >= before + 100
+
+
+async def test_log_sync_syncs_every_log_and_a_new_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    (tmp_path / "000003.log").touch()
+    (tmp_path / "000002.ldb").touch()
+    sync = LogSync(tmp_path)
+
+    sync()
+    sync()
+    (tmp_path / "000004.log").touch()
+    sync()
+
+    name = tmp_path.name
+    assert sorted(synced[:2]) == sorted(["000003.log", name])
+    assert synced[2:3] == ["000003.log"]
+    assert sorted(synced[3:]) == sorted(["000003.log", "000004.log", name])
+
+
+async def test_room_keeps_a_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Disk:
+        f_frsize = 4096
+        f_blocks = 1 << 20
+        f_bavail = (17 << 20) // 4096
+
+    monkeypatch.setattr(os, "statvfs", lambda _path: Disk)
+    room = Room(tmp_path)
+
+    assert room(1000)
+    assert not room(1 << 20)
