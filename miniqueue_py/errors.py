@@ -89,7 +89,11 @@ class StorageUnavailable(Unavailable):
 
 
 class DiskFull(StorageUnavailable):
-    """The disk has no room: publishing is refused, consuming goes on. Free some space."""
+    """The disk has no room: publishing is refused, consuming goes on.
+
+    While some room was kept back, freeing space is enough. Once a write has
+    failed, the broker has to be restarted too.
+    """
 
     def __init__(self, cause: str = "the disk is full") -> None:
         super().__init__(cause)

@@ -57,7 +57,7 @@ class Broker:
         self._observers = observers
         self._topics: dict[str, Topic] = {}
         self._drained = asyncio.Event()
-        self._told_failure: StorageUnavailable | None = None
+        self._told_cause: str | None = None
         storage.watch(self._on_ready)
 
     def __repr__(self) -> str:
@@ -164,8 +164,9 @@ class Broker:
 
     def _tell_failure(self) -> None:
         failure = self._storage.failure
-        if failure is self._told_failure:
+        cause = failure.cause if failure else None
+        if cause == self._told_cause:
             return
-        self._told_failure = failure
+        self._told_cause = cause
         if self._observers:
-            self._observers.tell(StorageFailed(failure.cause) if failure else StorageRecovered())
+            self._observers.tell(StorageFailed(cause) if cause else StorageRecovered())

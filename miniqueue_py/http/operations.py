@@ -3,7 +3,7 @@
 from quart import Blueprint, Response
 
 from miniqueue_py.broker.broker import Broker
-from miniqueue_py.http.problems import problem
+from miniqueue_py.http.problems import as_response, problem
 
 
 def operations(broker: Broker) -> Blueprint:
@@ -19,7 +19,6 @@ def operations(broker: Broker) -> Blueprint:
         reason = "the broker is draining" if broker.is_draining else str(broker.failure or "")
         if not reason:
             return Response(b"ok\n", 200, content_type="text/plain")
-        status, _, body = problem(503, reason)
-        return Response(body, status, content_type="application/json")
+        return as_response(*problem(503, reason))
 
     return pages

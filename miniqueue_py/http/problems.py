@@ -1,8 +1,12 @@
 """Error class to status and body: the one table."""
 
 import json
+from typing import TYPE_CHECKING
 
 from miniqueue_py import errors
+
+if TYPE_CHECKING:
+    from quart import Response
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -39,3 +43,10 @@ def problem(status: int, text: str) -> tuple[int, Headers, bytes]:
 def problem_of(error: errors.MiniqueueError) -> tuple[int, Headers, bytes]:
     """Return the answer to a request that raised `error`."""
     return problem(status_of(error), str(error))
+
+
+def as_response(status: int, headers: Headers, body: bytes) -> "Response":
+    """Return the same answer for a Quart view."""
+    from quart import Response  # noqa: PLC0415  streams need this file and no Quart
+
+    return Response(body, status, {name.decode(): value.decode() for name, value in headers})

@@ -55,6 +55,8 @@ class Streams:
         elif path.startswith(_SUBSCRIBE) and b"/" not in path[len(_SUBSCRIBE) :]:
             await self._handle(self._subscribe, path[len(_SUBSCRIBE) :], scope, receive, send)
         else:
+            # Raw: a %2F in a topic's name is a bad name, not another page.
+            scope["path"] = path.decode("latin-1")
             await self._fallback(scope, receive, send)
 
     async def _handle(

@@ -12,6 +12,7 @@ What to do is decided by `_step`, which is sync; the rest only moves bytes.
 
 import asyncio
 from collections import deque
+from typing import NamedTuple
 
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.delivery import ACK, TO_BACK, TO_FRONT, Delay
@@ -41,6 +42,12 @@ FAREWELL_SECONDS = 2.0
 """How long a peer that does not read may hold up the end of its own stream."""
 
 
+class _Said(NamedTuple):
+    command: Command
+    is_ahead: bool
+    """It came in one piece with the INIT before it."""
+
+
 class Subscription:
     """A stream between one client and one subscriber."""
 
@@ -53,7 +60,7 @@ class Subscription:
         self._send = send
         self._drain_seconds = drain_seconds
         self._bell = asyncio.Event()
-        self._commands: deque[Command] = deque()
+        self._commands: deque[_Said] = deque()
         self._has_ended = False
         """The request body is over: nothing more will be said."""
         self._is_gone = False
@@ -62,7 +69,7 @@ class Subscription:
         """What the stream ends with, once that is decided."""
         self._is_sending = False
         self._patience = asyncio.timeout(None)
-        """How long the present send may take: for ever, until somebody says otherwise."""
+        """How long the stream may live: for ever, until somebody says otherwise."""
         self._subscriber: Subscriber
 
     async def run(self) -> None:
@@ -80,11 +87,12 @@ class Subscription:
             await self._send({"type": "http.response.body", "body": b"", "more_body": True})
             reader = asyncio.create_task(self._read())
             try:
-                await self._serve()
-                if self._subscriber.closing and not self._is_gone:
-                    await self._wind_up()
+                async with asyncio.timeout(None) as self._patience:
+                    await self._serve()
+                    if self._subscriber.closing and not self._is_gone:
+                        await self._wind_up()
             except TimeoutError:
-                pass  # the peer does not read, and patience was withdrawn
+                pass  # what is held goes back to the front
             finally:
                 reader.cancel()
         if not self._is_gone:
@@ -98,27 +106,31 @@ class Subscription:
                 if event["type"] == "http.disconnect":
                     self._is_gone = True
                 elif not self._has_ended:
-                    self._commands.extend(commands.feed(event.get("body", b"")))
+                    self._hear(commands.feed(event.get("body", b"")))
                     if not event.get("more_body", False):
-                        self._commands.extend(commands.feed_end())
+                        self._hear(commands.feed_end())
                         self._has_ended = True
                     if len(self._commands) > MAX_WAITING_COMMANDS:
                         self._commands.clear()
                         self._last_line = closing_line("limit")
-                        self._lose_patience(after_seconds=0)
+                        if self._is_sending:  # and may be for ever: the peer does not read
+                            self._patience.reschedule(0)
                 self._bell.set()
         finally:
             self._is_gone = True
             self._bell.set()
 
+    def _hear(self, commands: list[Command]) -> None:
+        is_ahead = False
+        for command in commands:
+            self._commands.append(_Said(command, is_ahead))
+            is_ahead = is_ahead or isinstance(command, Init)
+
     def _on_change(self) -> None:
         self._bell.set()
         if self._subscriber.closing:
-            self._lose_patience(self._drain_seconds)
-
-    def _lose_patience(self, after_seconds: float) -> None:
-        if self._is_sending:
-            self._patience.reschedule(asyncio.get_running_loop().time() + after_seconds)
+            now = asyncio.get_running_loop().time()
+            self._patience.reschedule(now + self._drain_seconds)
 
     async def _serve(self) -> None:
         while True:
@@ -146,16 +158,20 @@ class Subscription:
             elif not self._commands or self._subscriber.closing or self._must_wait():
                 break
             else:
-                lines += self._obey(self._commands.popleft())
+                lines += self._obey(self._commands.popleft().command)
         return lines
 
     def _must_wait(self) -> bool:
-        """Tell if the next command has come ahead of the first message.
+        """Tell if the next command is a settlement that was sent ahead of its message.
 
-        A client may send INIT and its first settlement together: that waits
-        for the message. Any other settlement with nothing in flight is wrong.
+        Only the first message of a stream can be settled ahead, by who says so
+        together with INIT. A stray settlement must not take a message that
+        its consumer has not seen.
         """
-        return self._subscriber.awaits_first and not isinstance(self._commands[0], Init | Refused)
+        command, is_ahead = self._commands[0]
+        if isinstance(command, Init | Refused) or not self._subscriber.awaits_first:
+            return False
+        return is_ahead or self._has_ended
 
     def _obey(self, command: Command) -> bytes:
         subscriber = self._subscriber
@@ -182,25 +198,21 @@ class Subscription:
 
     async def _wind_up(self) -> None:
         """Say why the stream ends; let what is held be settled for a while."""
-        if self._last_line is not None:
-            return
-        async with asyncio.timeout(self._drain_seconds):
-            await self._send_lines(closing_line(self._subscriber.closing or ""))
-            while self._subscriber.in_flight and not self._is_gone and self._last_line is None:
-                if self._commands:
-                    self._obey(self._commands.popleft())
-                elif self._has_ended:
-                    break
-                else:
-                    self._bell.clear()
-                    await self._bell.wait()
+        await self._send_lines(closing_line(self._subscriber.closing or ""))
+        while self._subscriber.in_flight and not self._is_gone and not self._last_line:
+            if self._commands:
+                self._obey(self._commands.popleft().command)
+            elif self._has_ended:
+                break
+            else:
+                self._bell.clear()
+                await self._bell.wait()
         self._last_line = None  # the closing line was it
 
     async def _send_lines(self, lines: bytes) -> None:
-        async with asyncio.timeout(None) as self._patience:
-            self._is_sending = True
-            await self._send({"type": "http.response.body", "body": lines, "more_body": True})
-            self._is_sending = False
+        self._is_sending = True
+        await self._send({"type": "http.response.body", "body": lines, "more_body": True})
+        self._is_sending = False
 
     async def _end(self, last_line: bytes) -> None:
         try:

@@ -38,12 +38,17 @@ class JsonStrings:
         position = 0
         try:
             while True:
-                if match := _PLAIN.match(data, position):
-                    strings.append(match[1].decode())
-                elif match := _ESCAPED.match(data, position):
-                    strings.append(_unescape(match[1]))
+                match = _PLAIN.match(data, position)
+                if match:
+                    text = match[1].decode()
                 else:
-                    break
+                    match = _ESCAPED.match(data, position)
+                    if not match:
+                        break
+                    text = json.loads(match[1])
+                if match.end() - match.start(1) > LONGEST_STRING:
+                    raise ValueError  # noqa: TRY301  as every other string that is none
+                strings.append(text)
                 position = match.end()
         except ValueError:
             self.is_broken = True
@@ -54,10 +59,3 @@ class JsonStrings:
         ):
             self.is_broken = True
         return strings
-
-
-def _unescape(token: bytes) -> str:
-    value = json.loads(token)
-    if not isinstance(value, str):  # pragma: no cover  the pattern matches strings only
-        raise TypeError(value)
-    return value

@@ -174,8 +174,9 @@ async def test_almost_full_disk_refuses_until_there_is_room(tmp_path: Path) -> N
 
     with pytest.raises(DiskFull):
         await publish(storage, "a", b"1")
-    assert storage.failure is None
+    assert isinstance(storage.failure, DiskFull)
     room = True
+    assert storage.failure is None
     await publish(storage, "a", b"2")
 
     assert bodies(storage.lease("a", 10)) == [b"2"]

@@ -22,6 +22,10 @@ LONGEST_HEADERS_BYTES = 1 << 16
 
 GRACE_SECONDS = 2.0
 
+LAST_FRAMES_SECONDS = 0.25
+"""Its runtime writes on a thread of its own and tells nobody when it is done: stopped
+at once, it cuts connections before the ends of their streams are out."""
+
 
 class _Server(Server):
     """Granian on a socket that is bound already."""
@@ -60,7 +64,12 @@ async def run_granian(
     """Serve `app` on a bound socket until `until` returns, which does the draining."""
     server = _Server(listener, certificate, key, app)
     serving = asyncio.create_task(server.serve())
-    draining = asyncio.ensure_future(until())
+
+    async def drain() -> None:
+        await until()
+        await asyncio.sleep(LAST_FRAMES_SECONDS)
+
+    draining = asyncio.create_task(drain())
     try:
         await asyncio.wait({serving, draining}, return_when=asyncio.FIRST_COMPLETED)
         server.interrupt_signal = True

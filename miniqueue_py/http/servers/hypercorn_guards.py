@@ -6,6 +6,7 @@ is pinned in pyproject.toml, and a test says when a new one is out to be tried.
 """
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import h2.errors
@@ -13,10 +14,14 @@ import h2.events
 import h2.exceptions
 from hypercorn.protocol import h2 as hypercorn_h2
 from hypercorn.protocol.events import Body, StreamClosed
+from priority.priority import MissingStreamError, PriorityTree
 
 from miniqueue_py.http.servers.hypercorn_batching import BatchingH2Protocol
 
 GUARDED_VERSION = "0.18.0"
+
+MAX_DISCARDED_BYTES = 1 << 20
+"""What a client may go on sending after its request was answered."""
 
 RESET_BURST = 1000
 RESETS_A_SECOND = 100
@@ -45,6 +50,9 @@ class GuardedH2Protocol(BatchingH2Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # It holds 1000 streams by default, and the next one ends the connection.
+        self.priority = PriorityTree(maximum_streams=2 * self.config.h2_max_concurrent_streams)
+        self._discarded: dict[int, int] = {}
         self._resets_left = float(RESET_BURST)
         self._reset_at = time.monotonic()
 
@@ -55,6 +63,8 @@ class GuardedH2Protocol(BatchingH2Protocol):
             else:
                 if isinstance(event, h2.events.StreamReset):
                     self._count_reset()
+                if isinstance(event, h2.events.StreamReset | h2.events.StreamEnded):
+                    self._discarded.pop(event.stream_id, None)
                 await super()._handle_events([event])
         await self._flush()
 
@@ -65,7 +75,21 @@ class GuardedH2Protocol(BatchingH2Protocol):
         stream = self.streams.get(event.stream_id)
         if stream is not None:
             await stream.handle(Body(stream_id=event.stream_id, data=event.data))
+        else:
+            self._discard(event.stream_id, len(event.data))
         self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+
+    def _discard(self, stream_id: int, size: int) -> None:
+        """Count what still comes of a request that was answered; stop it when it is much.
+
+        RFC 9113, section 8.1, has RST_STREAM with NO_ERROR for that. Sent at
+        once, it costs some clients the answer (curl 7.88 reports an error).
+        """
+        self._discarded[stream_id] = self._discarded.get(stream_id, 0) + size
+        if self._discarded[stream_id] > MAX_DISCARDED_BYTES:
+            del self._discarded[stream_id]
+            with suppress(h2.exceptions.ProtocolError):
+                self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.NO_ERROR)
 
     def _count_reset(self) -> None:
         now = time.monotonic()
@@ -82,27 +106,30 @@ class GuardedH2Protocol(BatchingH2Protocol):
         await super().stream_send(event)
 
     async def _end_for_both(self, stream_id: int) -> None:
-        """Leave no stream half open once its application is done.
+        """Leave no client waiting once its application is done.
 
         An application that failed or gave up in the middle of a response left
-        its client hanging: no END_STREAM, no RST_STREAM. And one that answered
-        before the request was over left the client uploading: RFC 9113,
-        section 8.1, has RST_STREAM with NO_ERROR for that.
+        its client hanging, with no END_STREAM and no RST_STREAM.
         """
-        buffer = self.stream_buffers.get(stream_id)
-        is_unfinished = buffer is not None and not buffer.complete
-        try:
-            stream = self.connection.streams.get(stream_id)
-            if stream is not None and not stream.closed:
-                code = h2.errors.ErrorCodes.INTERNAL_ERROR if is_unfinished else 0
-                self.connection.reset_stream(stream_id, error_code=code)
-                await self._flush()
-        except h2.exceptions.ProtocolError:
-            return  # the connection or the stream went first
-        finally:
-            if is_unfinished and buffer is not None:
+        buffer = self.stream_buffers.pop(stream_id, None)
+        if buffer is None:
+            return
+        with suppress(MissingStreamError):
+            self.priority.remove_stream(stream_id)
+        with suppress(h2.exceptions.ProtocolError):  # the connection or the stream went first
+            if buffer.complete:
+                self.connection.end_stream(stream_id)
+            else:
                 await buffer.close()
-                await self.has_data.set()
+                self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.INTERNAL_ERROR)
+        await self._flush()
+
+    async def _send_data(self, stream_id: int) -> None:
+        with suppress(KeyError):  # it was ended while it was being sent
+            await super()._send_data(stream_id)
+
+    async def _priority_updated(self, event: h2.events.PriorityUpdated) -> None:
+        """Ignore PRIORITY, which RFC 9113 deprecates: each would cost an entry for ever."""
 
 
 def install_guards() -> None:

@@ -28,6 +28,7 @@ import plyvel
 from miniqueue_py.errors import DiskFull, StorageUnavailable
 from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.catalogue import TopicState
+from miniqueue_py.storage.leveldb.files import words_of
 from miniqueue_py.storage.leveldb.window import Entry
 
 Fsync = Literal["always", "interval", "never"]
@@ -65,7 +66,7 @@ class Committer:
         self.failure: StorageUnavailable | None = None
         self._database = database
         self._sync = sync
-        self._has_room = has_room
+        self.has_room = has_room
         self._policy = policy
         self._interval_seconds = interval_seconds
         self._on_durable = on_durable
@@ -114,7 +115,7 @@ class Committer:
         """
         if self.failure is not None:
             raise self.failure
-        if not self._has_room(size):
+        if not self.has_room(size):
             raise DiskFull
 
     def read(self, start: bytes, stop: bytes) -> Iterator[Entry]:
@@ -239,5 +240,5 @@ class Committer:
 
 
 def _translate(error: BaseException) -> StorageUnavailable:
-    text = str(error)
+    text = words_of(error)
     return DiskFull() if "No space left" in text else StorageUnavailable(text)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, assert_never
 from miniqueue_py.broker.delivery import Ack, Delay, Delivery, Outcome, Requeue
 from miniqueue_py.broker.message import Message
 from miniqueue_py.broker.storage import TopicStatistics, Totals
-from miniqueue_py.errors import StorageUnavailable
+from miniqueue_py.errors import DiskFull, StorageUnavailable
 from miniqueue_py.storage.leveldb import keys, records
 from miniqueue_py.storage.leveldb.catalogue import Catalogue, TopicState
 from miniqueue_py.storage.leveldb.committer import Arrival, Committer, Fsync
@@ -85,7 +85,7 @@ class LevelStorage:
 
     @property
     def failure(self) -> StorageUnavailable | None:
-        return self._committer.failure
+        return self._committer.failure or (None if self._committer.has_room(0) else DiskFull())
 
     async def append(self, topic: str, messages: Sequence[Message]) -> None:
         size = sum(len(message.body) for message in messages)

@@ -39,9 +39,11 @@ def open_database(path: Path) -> Any:
             max_open_files=_OPEN_FILES,
         )
     except plyvel.CorruptionError as error:
-        raise DatabaseRefused(f"-db: {path} is damaged and was left untouched: {error}") from error
+        raise DatabaseRefused(
+            f"-db: {path} is damaged and was left untouched: {words_of(error)}"
+        ) from error
     except (OSError, plyvel.Error) as error:
-        text = str(error)
+        text = words_of(error)
         if "Resource temporarily unavailable" in text or "already held by process" in text:
             text = "another broker has it open"
         raise DatabaseRefused(f"-db: {path} cannot be opened: {text}") from error
@@ -58,6 +60,12 @@ def _check_directory(path: Path) -> None:
         raise DatabaseRefused(f"-db: {path} cannot be read: {error.strerror}") from error
     if strangers:
         raise DatabaseRefused(f"-db: {path} is not a LevelDB database: it holds {min(strangers)!r}")
+
+
+def words_of(error: BaseException) -> str:
+    """Return what an error says; plyvel's say it in bytes."""
+    said = error.args[0] if error.args else ""
+    return said.decode(errors="replace") if isinstance(said, bytes) else str(error)
 
 
 class Room:

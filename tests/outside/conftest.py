@@ -1,0 +1,107 @@
+"""Running brokers for tests, and the promise that none of them ever stumbles."""
+
+import importlib.util
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from miniqueue_py.certificate_paths import CertificatePaths
+from miniqueue_py.certificates import make_certificates
+from tests.outside.absence import absent
+from tests.outside.server import RunningBroker, StartBroker, parse_fact
+from tests.outside.wire import Connection
+
+QUICK = ("-fsync", "never", "-period", "50ms")
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> CertificatePaths:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module", params=["hypercorn", "granian"])
+def server_kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    if importlib.util.find_spec(kind) is None:
+        absent(f"{kind} is not installed")
+    return kind
+
+
+@pytest.fixture(scope="module")
+def flags() -> tuple[str, ...]:
+    """What the module's broker is started with; a module may say otherwise."""
+    return QUICK
+
+
+@pytest.fixture(scope="module")
+def module_broker(
+    server_kind: str,
+    certificates: CertificatePaths,
+    flags: tuple[str, ...],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[RunningBroker]:
+    directory = tmp_path_factory.mktemp("db") / "miniqueue"
+    with RunningBroker(directory, certificates, server_kind, flags) as broker:
+        yield broker
+
+
+@pytest.fixture
+def broker(module_broker: RunningBroker) -> Iterator[RunningBroker]:
+    """The module's broker; every test brings topics of its own."""
+    if not module_broker.is_running:
+        module_broker.restart()
+    with no_stumble(module_broker):
+        yield module_broker
+        assert module_broker.is_running, "\n".join(module_broker.log_lines()[-50:])
+
+
+@pytest.fixture
+def start_broker(
+    server_kind: str, certificates: CertificatePaths, tmp_path: Path
+) -> Iterator[StartBroker]:
+    """Start a broker for this test alone, with the flags it needs."""
+    with ExitStack() as stack:
+
+        def start(*flags: str) -> RunningBroker:
+            directory = tmp_path / f"db{next(_numbers)}"
+            broker = RunningBroker(directory, certificates, server_kind, (*QUICK, *flags))
+            stack.enter_context(no_stumble(broker))
+            return stack.enter_context(broker)
+
+        yield start
+
+
+@pytest.fixture
+async def connection(broker: RunningBroker) -> AsyncIterator[Connection]:
+    async with await Connection.open(broker.port, broker.ca) as connection:
+        yield connection
+        assert connection.is_alive, "the connection ended under the test"
+
+
+@pytest.fixture
+def topic() -> str:
+    """A topic nobody else uses, nor one that is a letter shorter."""
+    return f"topic-{next(_numbers)}t"
+
+
+@contextmanager
+def no_stumble(broker: RunningBroker) -> Iterator[None]:
+    """Whatever is done inside, the broker logs no error and no traceback."""
+    seen = len(broker.log_lines())
+    yield
+    log = broker.log_lines()[seen:]
+    assert not any(tells_of_a_stumble(line) for line in log), "\n".join(log[-80:])
+
+
+def tells_of_a_stumble(line: str) -> bool:
+    return "Traceback" in line or parse_fact(line).get("level") in {"error", "critical"}

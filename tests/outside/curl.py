@@ -1,0 +1,97 @@
+"""curl as a subscriber, typed as in the README.
+
+`-T .` reads stdin without blocking; `-T -` would wait for its end first.
+"""
+
+import asyncio
+import contextlib
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.outside.absence import absent
+from tests.outside.stream import PATIENCE
+
+
+def find_curl() -> str:
+    curl = shutil.which("curl")
+    if curl is None:
+        absent("curl is not installed")
+    return curl
+
+
+async def run_curl(ca: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+    """Run curl to its end and give what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        find_curl(),
+        *("-sS", "-N", "--http2", "--cacert", str(ca), *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            output, _ = await process.communicate(stdin)
+    finally:
+        await _end(process)
+    assert process.returncode == 0, f"curl ended with {process.returncode}"
+    return output
+
+
+class CurlSubscription:
+    """A running `curl -T .` with pipes to type into and to read from."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def open(cls, ca: Path, url: str) -> Self:
+        process = await asyncio.create_subprocess_exec(
+            find_curl(),
+            *("-sN", "--http2", "--cacert", str(ca), "-X", "POST", "-T", ".", url),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        return cls(process)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await _end(self._process)
+
+    async def type(self, text: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(text.encode())
+        await self._process.stdin.drain()
+
+    def end_input(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    async def read_line(self, wait_seconds: float = PATIENCE) -> bytes:
+        """The next line that curl prints, as it is."""
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(wait_seconds):
+                return await self._process.stdout.readline()
+        except TimeoutError:
+            raise AssertionError(f"curl printed no line within {wait_seconds} s") from None
+
+    async def wait_end(self, wait_seconds: float = PATIENCE) -> int:
+        async with asyncio.timeout(wait_seconds):
+            return await self._process.wait()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    if process.stdin is not None:
+        process.stdin.close()
+    await process.wait()

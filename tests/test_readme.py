@@ -1,0 +1,87 @@
+"""The README and the documents say what is there."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from miniqueue_py.config import settings_table
+
+PROJECT = Path(__file__).resolve().parents[1]
+README = PROJECT / "README.md"
+PAGES = [README, *sorted((PROJECT / "docs").glob("*.md"))]
+
+LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+CODE_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+PATH_IN_TEXT = re.compile(r"`((?:docs|tests|benchmarks|examples|miniqueue_py)/[^`\s]*)`")
+TARGET = re.compile(r"\bmake ([a-z]+)\b(?=[`\s]+(?:#|measures|$))", re.MULTILINE)
+FIRST_SCREEN = 24
+
+
+def test_the_table_of_settings_is_that_of_the_program() -> None:
+    rows = [
+        (flag, variable, default)
+        for flag, variable, default, explanation in table_rows("| flag | variable | default |")
+        if explanation
+    ]
+
+    assert rows == [
+        (f"`-{each.flag}`", f"`{each.variable}`", f"`{each.default}`" if each.default else "")
+        for _, each in settings_table()
+    ]
+
+
+def test_the_two_commands_stand_on_the_first_screen_and_exist() -> None:
+    first_screen = "\n".join(README.read_text().splitlines()[:FIRST_SCREEN])
+
+    assert "make run" in first_screen
+    assert "make test" in first_screen
+
+
+def test_every_target_of_make_exists() -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    targets = set(TARGET.findall(README.read_text()))
+
+    assert {"run", "test", "bench"} <= targets
+    assert [target for target in targets if f"\n{target}:" not in makefile] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in LINK.findall(without_code(page)):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        goal = (page.parent / path).resolve() if path else page
+        assert goal.exists(), target
+        assert goal.is_relative_to(PROJECT), target
+        assert not anchor or anchor in anchors(goal), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_that_is_named_exists(page: Path) -> None:
+    for path in PATH_IN_TEXT.findall(without_code(page)):
+        assert (PROJECT / path).exists(), path
+
+
+def table_rows(head: str) -> Iterator[list[str]]:
+    """The cells of each row of the README's table that begins with that head."""
+    lines = iter(README.read_text().splitlines())
+    assert any(line.startswith(head) for line in lines), f"no table {head}"
+    next(lines)  # the rule under it
+    for line in lines:
+        if not line.startswith("|"):
+            return
+        yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def without_code(page: Path) -> str:
+    return CODE_BLOCK.sub("", page.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of the headings."""
+    headings = (heading.lower() for heading in HEADING.findall(without_code(page)))
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
