@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.certificates import (
-    CertificatePaths,
     check_certificate,
     ensure_development_certificates,
     make_certificates,

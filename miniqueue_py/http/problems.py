@@ -20,6 +20,9 @@ _STATUSES: dict[type[errors.MiniqueueError], int] = {
 }
 """The first class in an error's ancestry that stands here decides."""
 
+FAILED = "the broker failed; its log tells how"
+"""Told to a client when something went wrong that nobody foresaw."""
+
 _WORTH_REPEATING = {429, 503}
 _RETRY_AFTER = (b"retry-after", b"1")
 

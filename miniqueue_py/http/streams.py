@@ -10,7 +10,7 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.errors import MiniqueueError
 from miniqueue_py.http.asgi import App, ClientGone, Receive, Scope, Send, header, read_body, respond
 from miniqueue_py.http.names import topic_name
-from miniqueue_py.http.problems import problem, problem_of
+from miniqueue_py.http.problems import FAILED, problem, problem_of
 from miniqueue_py.http.subscription import Subscription
 
 _PUBLISH = b"/publish/"
@@ -79,6 +79,7 @@ class Streams:
             return
         except Exception as error:  # noqa: BLE001  the boundary: one request fails, not the broker
             self._on_error(scope["path"], error)
+            await respond(send, *problem(500, FAILED))
 
     async def _publish(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_body(scope, receive, self._broker.limits.max_message_bytes)
@@ -90,7 +91,14 @@ class Streams:
         if not _can_duplex(scope):
             await respond(send, *problem(505, DUPLEX_NEEDED))
             return
-        await Subscription(self._broker, topic, receive, send, self._drain_seconds).run()
+        await Subscription(
+            self._broker,
+            topic,
+            receive,
+            send,
+            drain_seconds=self._drain_seconds,
+            on_error=lambda error: self._on_error(scope["path"], error),
+        ).run()
 
 
 def _can_duplex(scope: Scope) -> bool:

@@ -12,6 +12,7 @@ What to do is decided by `_step`, which is sync; the rest only moves bytes.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from miniqueue_py.broker.broker import Broker
@@ -19,6 +20,7 @@ from miniqueue_py.broker.delivery import ACK, TO_BACK, TO_FRONT, Delay
 from miniqueue_py.broker.subscriber import Subscriber
 from miniqueue_py.errors import SettlementError
 from miniqueue_py.http.asgi import Receive, Send
+from miniqueue_py.http.problems import FAILED
 from miniqueue_py.protocol.commands import (
     Ack,
     Back,
@@ -51,14 +53,22 @@ class _Said(NamedTuple):
 class Subscription:
     """A stream between one client and one subscriber."""
 
-    def __init__(
-        self, broker: Broker, topic: str, receive: Receive, send: Send, drain_seconds: float
+    def __init__(  # noqa: PLR0913  all that a stream needs is handed in
+        self,
+        broker: Broker,
+        topic: str,
+        receive: Receive,
+        send: Send,
+        *,
+        drain_seconds: float,
+        on_error: Callable[[Exception], None],
     ) -> None:
         self._broker = broker
         self._topic = topic
         self._receive = receive
         self._send = send
         self._drain_seconds = drain_seconds
+        self._on_error = on_error
         self._bell = asyncio.Event()
         self._commands: deque[_Said] = deque()
         self._has_ended = False
@@ -73,30 +83,35 @@ class Subscription:
         self._subscriber: Subscriber
 
     async def run(self) -> None:
-        """Serve the stream until either side ends it."""
+        """Serve the stream until either side ends it.
+
+        Raises ShuttingDown before anything is answered; what goes wrong later
+        is told on the stream.
+        """
         with self._broker.subscribe(self._topic, self._on_change) as self._subscriber:
-            # Before anything else: MiniQueue's Go clients block until the
-            # headers come, and some servers hold them until the first body.
-            await self._send(
-                {
-                    "type": "http.response.start",
-                    "status": 200,
-                    "headers": [(b"content-type", b"application/json")],
-                }
-            )
-            await self._send({"type": "http.response.body", "body": b"", "more_body": True})
             reader = asyncio.create_task(self._read())
             try:
                 async with asyncio.timeout(None) as self._patience:
+                    await self._begin()
                     await self._serve()
                     if self._subscriber.closing and not self._is_gone:
                         await self._wind_up()
             except TimeoutError:
                 pass  # what is held goes back to the front
+            except Exception as error:  # noqa: BLE001  the boundary: one stream ends, not the broker
+                self._last_line = error_line(FAILED)
+                self._on_error(error)
             finally:
                 reader.cancel()
         if not self._is_gone:
             await self._end(self._last_line or b"")
+
+    async def _begin(self) -> None:
+        # Before anything else: MiniQueue's Go clients block until the headers
+        # come, and some servers hold them until the first piece of body.
+        headers = [(b"content-type", b"application/json")]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": b"", "more_body": True})
 
     async def _read(self) -> None:
         commands = CommandReader()

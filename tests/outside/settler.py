@@ -24,8 +24,8 @@ WRITTEN = 2
 LONG = 60.0
 """Nothing takes that long, however busy the machine."""
 
-LONGEST_DELAY = 1.5
-"""What `DACK 1` sets aside is back after that."""
+BACK_AFTER = 1.5
+"""Seconds until what `DACK 1` set aside is back, and some."""
 
 
 class Settler:
@@ -63,9 +63,9 @@ class Settler:
         await self._consumer.send(command)
 
 
-async def drain(connection: Connection, topic: str) -> Counter[bytes]:
-    """Acknowledge all that the topic holds, and what it has set aside for a second at most."""
-    received: Counter[bytes] = Counter()
+async def drain(connection: Connection, topic: str, *, look_again_after: float = 0) -> list[bytes]:
+    """Acknowledge all that the topic holds; look again for what was set aside."""
+    received: list[bytes] = []
     consumer = await Consumer.open(connection, topic, "INIT")
     for is_last in (False, True):
         while True:
@@ -74,9 +74,11 @@ async def drain(connection: Connection, topic: str) -> Counter[bytes]:
             line = await consumer.stream.read_line(LONG)
             if line == UNRECOGNISED:
                 break
-            received[base64.b64decode(line["msg"])] += 1
+            received.append(base64.b64decode(line["msg"]))
             assert await consumer.stream.read_line(LONG) == UNRECOGNISED
             await consumer.send("ACK")
         if not is_last:
-            await asyncio.sleep(LONGEST_DELAY)
+            await asyncio.sleep(look_again_after)
+    consumer.stream.end()
+    await consumer.stream.read_until_end(LONG)
     return received

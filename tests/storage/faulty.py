@@ -44,16 +44,17 @@ class FaultySync:
 
     def __init__(self, sync: Callable[[], None]) -> None:
         self.count = 0
+        """How many have begun."""
         self.error: OSError | None = None
         self._sync = sync
-        self._open = threading.Event()
-        self._open.set()
-        self._begun = threading.Event()
+        self._is_held = False
+        self._changed = threading.Condition()
 
     def __call__(self) -> None:
-        self.count += 1
-        self._begun.set()
-        assert self._open.wait(30)
+        with self._changed:
+            self.count += 1
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: not self._is_held, 30)
         if self.error is not None:
             raise self.error
         self._sync()
@@ -61,13 +62,20 @@ class FaultySync:
     @contextmanager
     def held_back(self) -> Iterator[None]:
         """Let no fsync finish until the block ends."""
-        self._open.clear()
-        self._begun.clear()
+        with self._changed:
+            self._is_held = True
         try:
             yield
         finally:
-            self._open.set()
+            with self._changed:
+                self._is_held = False
+                self._changed.notify_all()
 
-    async def wait_begun(self) -> None:
-        """Return when an fsync has begun."""
-        assert await asyncio.to_thread(self._begun.wait, 30)
+    async def wait_begun(self, count: int) -> None:
+        """Return when so many have begun since the start."""
+
+        def begun() -> bool:
+            with self._changed:
+                return self._changed.wait_for(lambda: self.count >= count, 30)
+
+        assert await asyncio.to_thread(begun)

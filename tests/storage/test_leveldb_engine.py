@@ -80,7 +80,7 @@ async def test_message_is_not_shown_before_it_is_durable(tmp_path: Path) -> None
     storage, _, sync = faulty(tmp_path)
     with sync.held_back():
         publishing = asyncio.create_task(publish(storage, "a", b"1"))
-        await sync.wait_begun()
+        await sync.wait_begun(1)
 
         assert not storage.lease("a", 1)
         assert storage.statistics("a").ready == 0
@@ -95,12 +95,29 @@ async def test_one_fsync_serves_all_who_wait(tmp_path: Path) -> None:
     storage, _, sync = faulty(tmp_path)
     with sync.held_back():
         first = asyncio.create_task(publish(storage, "a", b"0"))
-        await sync.wait_begun()
+        await sync.wait_begun(1)
         others = [asyncio.create_task(publish(storage, "a", b"%d" % n)) for n in range(1, 50)]
         await asyncio.sleep(0)
     await asyncio.gather(first, *others)
 
     assert sync.count == 2
+    await storage.aclose()
+
+
+async def test_settlement_written_during_an_fsync_is_synced_by_another(tmp_path: Path) -> None:
+    storage, _, sync = faulty(tmp_path)
+    await publish(storage, "a", b"1")
+    [delivery] = storage.lease("a", 1)
+    before = sync.count
+    with sync.held_back():
+        publishing = asyncio.create_task(publish(storage, "a", b"2"))
+        await sync.wait_begun(before + 1)
+        storage.settle([delivery], ACK)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    await publishing
+
+    await sync.wait_begun(before + 2)
     await storage.aclose()
 
 
@@ -112,7 +129,7 @@ async def test_publisher_that_is_cancelled_does_not_keep_its_message_from_the_li
     storage.watch(ready.append)
     with sync.held_back():
         publishing = asyncio.create_task(publish(storage, "a", b"1"))
-        await sync.wait_begun()
+        await sync.wait_begun(1)
         publishing.cancel()
     await storage.append("b", [Message(b"2")])
 

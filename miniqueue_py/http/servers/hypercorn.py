@@ -35,18 +35,7 @@ async def run_hypercorn(
 ) -> None:
     """Serve `app` on a bound socket until `until` returns, which does the draining."""
     install_guards()
-    config = Config()
-    config.bind = [f"fd://{listener.detach()}"]
-    config.certfile = str(certificate)
-    config.keyfile = str(key)
-    config.backlog = 1024
-    config.h2_max_concurrent_streams = MAX_STREAMS
-    config.keep_alive_max_requests = NEVER
-    config.keep_alive_timeout = IDLE_SECONDS
-    config.graceful_timeout = GRACE_SECONDS
-    config.include_server_header = False
-    config.errorlog = logging.getLogger("hypercorn.error")
-    config.accesslog = None
+    config = make_config(listener, certificate, key)
     drained = asyncio.Event()
 
     async def trigger() -> None:
@@ -69,6 +58,23 @@ async def run_hypercorn(
             await asyncio.wait({serving}, timeout=GRACE_SECONDS)
     if not serving.cancelled() and serving.done():
         serving.result()
+
+
+def make_config(listener: socket.socket, certificate: Path, key: Path) -> Config:
+    """Return the settings for a bound socket, which is the server's from now on."""
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.certfile = str(certificate)
+    config.keyfile = str(key)
+    config.backlog = 1024
+    config.h2_max_concurrent_streams = MAX_STREAMS
+    config.keep_alive_max_requests = NEVER
+    config.keep_alive_timeout = IDLE_SECONDS
+    config.graceful_timeout = GRACE_SECONDS
+    config.include_server_header = False
+    config.errorlog = logging.getLogger("hypercorn.error")
+    config.accesslog = None
+    return config
 
 
 def _as_framework(app: App) -> Any:

@@ -79,6 +79,8 @@ class BatchingH2Protocol(hypercorn_h2.H2Protocol):
 
     async def _flush(self) -> None:
         self._flush_soon()
+        if self._writer.is_closing():
+            return
         if self._writer.transport.get_write_buffer_size() > HIGH_WATER_BYTES:
             try:
                 await self._writer.drain()

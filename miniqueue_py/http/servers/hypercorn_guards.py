@@ -12,6 +12,9 @@ from typing import Any
 import h2.errors
 import h2.events
 import h2.exceptions
+from hypercorn import protocol
+from hypercorn.asyncio import run
+from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.protocol import h2 as hypercorn_h2
 from hypercorn.protocol.events import Body, StreamClosed
 from priority.priority import MissingStreamError, PriorityTree
@@ -132,9 +135,20 @@ class GuardedH2Protocol(BatchingH2Protocol):
         """Ignore PRIORITY, which RFC 9113 deprecates: each would cost an entry for ever."""
 
 
+class GuardedTCPServer(TCPServer):
+    """A connection whose end is its own affair.
+
+    A peer that breaks TLS while it is being closed raised an SSLError out of
+    the connection's task, and at shutdown out of the whole server.
+    """
+
+    async def _close(self) -> None:
+        with suppress(OSError):
+            await super()._close()
+
+
 def install_guards() -> None:
     """Make Hypercorn use the guarded classes. Idempotent."""
-    from hypercorn import protocol  # noqa: PLC0415  the module whose name is replaced
-
+    run.TCPServer = GuardedTCPServer  # type: ignore[attr-defined]
     hypercorn_h2.StreamBuffer = GuardedBuffer  # type: ignore[misc]
     protocol.H2Protocol = GuardedH2Protocol  # type: ignore[attr-defined]

@@ -153,9 +153,7 @@ class Committer:
         else:
             written, self._next = self._next, _Written([], [])
             self._confirm(written)
-        if self._policy != "never" and self._timer is None and self._syncing is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._interval_seconds, self._start_sync)
+        self._sync_later()
 
     async def aclose(self) -> None:
         """Write and sync what is left. Whoever still waits is answered."""
@@ -197,6 +195,12 @@ class Committer:
         self._moves.clear()
         self._dirty.clear()
 
+    def _sync_later(self) -> None:
+        """Let an fsync follow within the interval, though nobody waits for it."""
+        if self._policy != "never" and self._timer is None and self._syncing is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._interval_seconds, self._start_sync)
+
     def _start_sync(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -219,6 +223,8 @@ class Committer:
         self._confirm(written)
         if self._unsynced.waiters and self.failure is None:
             self._start_sync()
+        elif self._is_dirty_on_disk:
+            self._sync_later()
 
     def _confirm(self, written: _Written) -> None:
         for waiter in written.waiters:

@@ -1,0 +1,96 @@
+"""Hypercorn in this process, with our guards or bare, serving a few difficult pages."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import hypercorn.protocol
+import pytest
+from hypercorn.asyncio import run, serve
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.protocol import h2 as hypercorn_h2
+
+from miniqueue_py.certificate_paths import CertificatePaths
+from miniqueue_py.http.asgi import Receive, Scope, Send, read_body, respond
+from miniqueue_py.http.servers.hypercorn import make_config
+from miniqueue_py.http.servers.hypercorn_guards import (
+    GuardedBuffer,
+    GuardedH2Protocol,
+    GuardedTCPServer,
+)
+
+CHUNK = b"x" * (1 << 16)
+FLOOD_CHUNKS = 80
+
+
+class Pages:
+    """An application of pages that make trouble."""
+
+    def __init__(self) -> None:
+        self.is_flood_over = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            for _ in range(2):
+                event = await receive()
+                await send({"type": f"{event['type']}.complete"})
+            return
+        start = {"type": "http.response.start", "status": 200, "headers": []}
+        match scope["path"]:
+            case "/echo":
+                await respond(send, 200, body=await read_body(scope, receive, 1 << 20))
+            case "/early":
+                await respond(send, 200, body=b"no need to hear more")
+            case "/fails":
+                await send(start)
+                await send({"type": "http.response.body", "body": b"half", "more_body": True})
+                raise ConnectionAbortedError("the page failed, as it should")
+            case "/flood":
+                await send(start)
+                for _ in range(FLOOD_CHUNKS):
+                    await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
+                self.is_flood_over.set()
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            case "/hold":
+                await send(start)
+                await self.release.wait()
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@asynccontextmanager
+async def running(
+    certificates: CertificatePaths, *, is_guarded: bool, keep_alive_seconds: float = 60.0
+) -> AsyncIterator[tuple[int, Pages]]:
+    """Serve the pages on a free port until the block ends."""
+    pages, stop = Pages(), asyncio.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    config = make_config(listener, certificates.certificate, certificates.key)
+    config.errorlog = None
+    config.keep_alive_timeout = keep_alive_seconds
+    config.graceful_timeout = 0.1
+    with pytest.MonkeyPatch.context() as patch:
+        protocol: Any = GuardedH2Protocol if is_guarded else hypercorn_h2.H2Protocol
+        patch.setattr(hypercorn.protocol, "H2Protocol", protocol)
+        buffer: Any = GuardedBuffer if is_guarded else GuardedBuffer.__base__
+        patch.setattr(hypercorn_h2, "StreamBuffer", buffer)
+        connection: Any = GuardedTCPServer if is_guarded else TCPServer
+        patch.setattr(run, "TCPServer", connection)
+        application: Any = pages
+        serving = asyncio.create_task(serve(application, config, shutdown_trigger=stop.wait))
+        try:
+            yield port, pages
+        finally:
+            pages.release.set()
+            stop.set()
+            await asyncio.wait_for(serving, 10)
+
+
+async def wait_until(holds: Callable[[], bool], wait_seconds: float = 5.0) -> None:
+    """Return when the condition holds; it is the peer's doing, so it is looked at anew."""
+    async with asyncio.timeout(wait_seconds):
+        while not holds():  # noqa: ASYNC110  no event tells of it
+            await asyncio.sleep(0.001)
