@@ -6,7 +6,6 @@ after a crash everything in flight is ready again, in its old order, without
 anybody doing anything.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, assert_never
@@ -18,6 +17,7 @@ from miniqueue_py.errors import DiskFull, StorageUnavailable
 from miniqueue_py.storage.leveldb import keys, records
 from miniqueue_py.storage.leveldb.catalogue import Catalogue, TopicState
 from miniqueue_py.storage.leveldb.committer import Arrival, Committer, Fsync
+from miniqueue_py.storage.leveldb.delays import Delays
 from miniqueue_py.storage.leveldb.files import LogSync, Room, check_version, open_database
 from miniqueue_py.storage.leveldb.janitor import Janitor
 from miniqueue_py.storage.leveldb.window import Entry
@@ -52,13 +52,12 @@ class LevelStorage:
             on_refused=self._refused,
         )
         self._janitor = Janitor(database)
+        self._delays = Delays(self._committer)
         self._catalogue = Catalogue()
         self._doomed: list[int] = []
         self._on_ready: Callable[[str], None] = _nobody
         self._messages = 0
         self._bytes = 0
-        self._next_due_ms = 0
-        self._due_floor_ms = 0
         self._is_closed = False
         self._read_catalogue()
 
@@ -137,31 +136,17 @@ class LevelStorage:
         return late
 
     def release_due(self, now: float) -> int:
-        now_ms = int(now * 1000)
-        if now_ms < self._next_due_ms:
-            return 0
         due: dict[TopicState, list[bytes]] = {}
-        count = 0
-        # Below the floor there are deleted keys only, slow to step over.
-        start = keys.delayed_key(self._due_floor_ms, 0, 0)
-        self._due_floor_ms = now_ms
-        self._next_due_ms = keys.LAST_MOMENT_MS
-        for key, record in self._committer.read(start, keys.DOOMED):
-            due_ms, topic_id, _ = keys.delayed_fields(key)
-            if due_ms > now_ms:
-                self._next_due_ms = due_ms
-                break
+        for topic_id, key, record in list(self._delays.read_due(now)):
             state = self._catalogue.with_id(topic_id)
-            if state is None:
-                continue  # purged; the janitor removes it
-            self._delete(state, key, record)
-            due.setdefault(state, []).append(record)
-            count += 1
+            if state is not None:  # else it was purged, and the janitor removes it
+                self._delete(state, key, record)
+                due.setdefault(state, []).append(record)
         for state, restored in due.items():
             self._restore(state, restored)
         for state in due:
             self._on_ready(state.name)
-        return count
+        return sum(map(len, due.values()))
 
     async def purge(self, topic: str) -> None:
         self._committer.check()
@@ -221,15 +206,9 @@ class LevelStorage:
                 self._make_ready(state, state.next_back_key(), record)
             case Delay(until):
                 self._remove(state, key, record)
-                due_ms = min(math.ceil(until * 1000), keys.LAST_MOMENT_MS)
-                self._next_due_ms = min(self._next_due_ms, due_ms)
-                self._due_floor_ms = min(self._due_floor_ms, due_ms)
                 state.delayed += 1
-                self._committer.put(
-                    state,
-                    keys.delayed_key(due_ms, state.id, keys.position_of(key)),
-                    records.encode(message.set_aside()),
-                )
+                aside = records.encode(message.set_aside())
+                self._delays.put_aside(state, keys.position_of(key), until, aside)
             case _:
                 assert_never(outcome)
 
@@ -241,7 +220,7 @@ class LevelStorage:
         self._committer.delete(state, key)
         self._janitor.count_dead(state, len(key) + len(record))
         if self._janitor.is_wanted(self._bytes):
-            self._janitor.compact(keys.delayed_key(self._due_floor_ms, 0, 0))
+            self._janitor.compact(self._delays.dead_before)
 
     def _make_ready(self, state: TopicState, key: bytes, record: bytes) -> None:
         state.stored += 1
