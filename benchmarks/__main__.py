@@ -1,4 +1,4 @@
-"""Measure a broker on loopback: `python -m benchmarks [publish|consume|all]`.
+"""Measure a broker on loopback: `python -m benchmarks [publish|consume|all|floor]`.
 
 Client and broker share the machine's cores. Figures of two machines say
 little beside each other; ratios within one run hold.
@@ -13,6 +13,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.figures import Figures, Plan, print_table
+from benchmarks.floor import measure_floor
 from benchmarks.h2load import find_h2load, h2load_publish
 from benchmarks.load import consume_load, publish_load
 from miniqueue_py.certificates import make_certificates
@@ -37,6 +38,10 @@ REFERENCES = {
 
 def main() -> None:
     arguments = parse_arguments()
+    if arguments.work == "floor":
+        print("without a broker, over TLS\n")
+        print_table(measure_floor(find_h2load(), arguments.seconds), {})
+        return
     figures: list[Figures] = []
     with running_broker(arguments.server, arguments.fsync) as broker:
         if arguments.work in {"publish", "all"}:
@@ -51,7 +56,9 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("work", nargs="?", choices=["publish", "consume", "all"], default="all")
+    parser.add_argument(
+        "work", nargs="?", choices=["publish", "consume", "all", "floor"], default="all"
+    )
     parser.add_argument("--server", choices=["hypercorn", "granian"], default="hypercorn")
     parser.add_argument("--fsync", choices=["never", "always", "interval"], default="never")
     parser.add_argument("--seconds", type=int, default=5)
