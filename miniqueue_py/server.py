@@ -20,12 +20,13 @@ from miniqueue_py.errors import BadSetting
 from miniqueue_py.http.listener import open_listener, url_of
 from miniqueue_py.http.pages import Pages
 from miniqueue_py.http.streams import Streams
+from miniqueue_py.http.subscription import FAREWELL_SECONDS
 from miniqueue_py.storage import open_storage
 from miniqueue_py.telemetry.observer import log_events
 
 log = structlog.get_logger("miniqueue")
 
-FAREWELL_SECONDS = 0.5
+LAST_ANSWERS_SECONDS = FAREWELL_SECONDS + 0.5
 """Beyond -drain: the last lines of streams are on their way."""
 
 
@@ -65,7 +66,7 @@ async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
                 loading = asyncio.create_task(pages.load())
                 await stop.wait()
                 await loading
-                await _drain(broker, settings.drain_seconds)
+                await _drain(broker, app, settings.drain_seconds)
 
             await _server(settings)(app, listener, certificate, key, until_drained)
     log.info("broker.stopped")
@@ -95,13 +96,14 @@ async def _open_broker(settings: Settings) -> AsyncIterator[Broker]:
         await storage.aclose()
 
 
-async def _drain(broker: Broker, drain_seconds: float) -> None:
+async def _drain(broker: Broker, app: Streams, drain_seconds: float) -> None:
     """Let subscribers settle what they hold, and go."""
     log.info("broker.draining", subscribers=broker.subscriber_count, for_s=drain_seconds)
     broker.drain()
     try:
-        async with asyncio.timeout(drain_seconds + FAREWELL_SECONDS):
+        async with asyncio.timeout(drain_seconds + LAST_ANSWERS_SECONDS):
             await broker.wait_drained()
+            await app.wait_idle()
     except TimeoutError:
         log.warning("broker.drain_cut", subscribers=broker.subscriber_count)
 

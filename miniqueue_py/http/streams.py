@@ -4,6 +4,7 @@ A Quart request object costs more than everything else about a publish, and
 its timeouts cut streams. Whatever else is asked for goes on to `fallback`.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from miniqueue_py.broker.broker import Broker
@@ -44,6 +45,13 @@ class Streams:
         self._fallback = fallback
         self._drain_seconds = drain_seconds
         self._on_error = on_error
+        self._open = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def wait_idle(self) -> None:
+        """Return when no request is being answered."""
+        await self._idle.wait()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,6 +75,8 @@ class Streams:
         receive: Receive,
         send: Send,
     ) -> None:
+        self._open += 1
+        self._idle.clear()
         try:
             if scope["method"] == "POST":
                 await handler(topic_name(segment), scope, receive, send)
@@ -80,6 +90,10 @@ class Streams:
         except Exception as error:  # noqa: BLE001  the boundary: one request fails, not the broker
             self._on_error(scope["path"], error)
             await respond(send, *problem(500, FAILED))
+        finally:
+            self._open -= 1
+            if not self._open:
+                self._idle.set()
 
     async def _publish(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_body(scope, receive, self._broker.limits.max_message_bytes)

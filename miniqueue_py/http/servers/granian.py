@@ -22,7 +22,7 @@ LONGEST_HEADERS_BYTES = 1 << 16
 
 GRACE_SECONDS = 2.0
 
-LAST_FRAMES_SECONDS = 0.25
+LAST_FRAMES_SECONDS = 0.5
 """Its runtime writes on a thread of its own and tells nobody when it is done: stopped
 at once, it cuts connections before the ends of their streams are out."""
 

@@ -101,8 +101,7 @@ class Committer:
 
     async def wait_durable(self) -> None:
         """Return when everything said so far is durable. Raises StorageUnavailable."""
-        if self.failure is not None:
-            raise self.failure
+        self.check_failure()
         self._schedule()
         waiter = asyncio.get_running_loop().create_future()
         self._next.waiters.append(waiter)
@@ -113,10 +112,14 @@ class Committer:
 
         A disk that is almost full is no failure: it passes when space is freed.
         """
-        if self.failure is not None:
-            raise self.failure
+        self.check_failure()
         if not self.has_room(size):
             raise DiskFull
+
+    def check_failure(self) -> None:
+        """Raise what made writing impossible for good, if anything did."""
+        if self.failure is not None:
+            raise self.failure
 
     def read(self, start: bytes, stop: bytes) -> Iterator[Entry]:
         """Read `start <= key < stop` as if every move were written already."""

@@ -149,7 +149,8 @@ class LevelStorage:
         return sum(map(len, due.values()))
 
     async def purge(self, topic: str) -> None:
-        self._committer.check()
+        # Without asking for room: this is how room is made.
+        self._committer.check_failure()
         state = self._catalogue.get(topic)
         if state is None:
             return
@@ -175,8 +176,9 @@ class LevelStorage:
         return Totals(self._messages, self._bytes)
 
     def watch(self, on_ready: Callable[[str], None]) -> None:
-        """Begin to work; the sweeps that a stop interrupted go on."""
+        """Begin to work; the sweeps and compactions that a stop interrupted go on."""
         self._on_ready = on_ready
+        self._janitor.compact_leftovers([state.dead_range() for state in self._catalogue])
         for topic_id in self._doomed:
             self._janitor.sweep(topic_id, self._swept)
         self._doomed.clear()
@@ -219,8 +221,7 @@ class LevelStorage:
     def _delete(self, state: TopicState, key: bytes, record: bytes) -> None:
         self._committer.delete(state, key)
         self._janitor.count_dead(state, len(key) + len(record))
-        if self._janitor.is_wanted(self._bytes):
-            self._janitor.compact(self._delays.dead_before)
+        self._compact_if_wanted()
 
     def _make_ready(self, state: TopicState, key: bytes, record: bytes) -> None:
         state.stored += 1
@@ -275,6 +276,10 @@ class LevelStorage:
                 yield key, record
 
     # Space
+
+    def _compact_if_wanted(self) -> None:
+        if self._janitor.is_wanted(self._bytes) and not self._is_closed:
+            self._janitor.compact(self._delays.dead_before, then=self._compact_if_wanted)
 
     def _swept(self, topic_id: int) -> None:
         if not self._is_closed:

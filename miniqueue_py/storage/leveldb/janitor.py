@@ -56,15 +56,31 @@ class Janitor:
 
         self._start(lambda: self._sweep(topic_id), finished)
 
-    def compact(self, delayed_before: bytes) -> None:
-        """Give back the space of what was counted: a range a topic, and of delays gone by."""
+    def compact(self, delayed_before: bytes, then: Callable[[], None]) -> None:
+        """Give back the space of what was counted: a range a topic, and of delays gone by.
+
+        What dies meanwhile is counted for the next time: `then` asks for it.
+        """
         ranges = [topic.dead_range() for topic in self._dead_in if not topic.is_dead]
         self._dead_bytes = 0
         self._dead_in.clear()
         self._is_compacting = True
-        self._start(
-            lambda: self._compact([*ranges, (keys.DELAYED, delayed_before)]), self._compacted
-        )
+
+        def compacted(_is_done: bool) -> None:
+            self._is_compacting = False
+            then()
+
+        self._start(lambda: self._compact([*ranges, (keys.DELAYED, delayed_before)]), compacted)
+
+    def compact_leftovers(self, ranges: Sequence[Range]) -> None:
+        """Give back what an earlier process counted and did not come to compact."""
+
+        def job() -> bool:
+            return self._compact(
+                [each for each in ranges if self._database.approximate_size(*each) > WORTH_BYTES]
+            )
+
+        self._start(job, lambda _is_done: None)
 
     async def aclose(self) -> None:
         """Stop at the next convenient point; what is left is done after the next start."""
@@ -92,9 +108,6 @@ class Janitor:
                 future.result()
 
         future.add_done_callback(done)
-
-    def _compacted(self, _is_done: bool) -> None:
-        self._is_compacting = False
 
     def _sweep(self, topic_id: int) -> bool:
         start, stop = keys.message_range(topic_id)

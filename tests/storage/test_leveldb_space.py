@@ -1,0 +1,110 @@
+"""Disk use follows what lives: what is consumed gives its space back."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from miniqueue_py.broker.delivery import ACK, Delay
+from miniqueue_py.broker.message import Message
+from miniqueue_py.storage.leveldb.engine import LevelStorage
+from miniqueue_py.storage.leveldb.files import WRITE_BUFFER_BYTES
+
+pytestmark = pytest.mark.anyio
+
+BATCH = 1000
+BODY_BYTES = 200
+RECORD_BYTES = BODY_BYTES + 20
+"""With its key."""
+
+TWO_BUFFERS = 2 * WRITE_BUFFER_BYTES
+"""A write buffer, and the one before it that is being made a table."""
+
+
+LOOKS = 100
+"""At the disk, a twentieth of a second apart, until it is small."""
+
+
+@pytest.fixture
+async def storage(tmp_path: Path) -> AsyncIterator[LevelStorage]:
+    storage = LevelStorage.open(str(tmp_path), fsync="never", fsync_interval_seconds=1)
+    storage.watch(lambda _topic: None)
+    yield storage
+    await storage.aclose()
+
+
+async def test_disk_use_stays_within_twice_the_live_data_over_ten_fills_and_drains(
+    storage: LevelStorage, tmp_path: Path
+) -> None:
+    messages = 50_000
+    for _ in range(10):
+        await fill(storage, messages)
+        await expect_small(storage, tmp_path, live=messages)
+
+        while deliveries := storage.lease("t", BATCH):
+            storage.settle(deliveries, ACK)
+            await turn(storage)
+
+        await expect_small(storage, tmp_path, live=0)
+
+
+async def test_what_is_consumed_during_a_compaction_gives_its_space_back_too(
+    storage: LevelStorage, tmp_path: Path
+) -> None:
+    messages = 100_000
+    await fill(storage, messages)
+
+    # All in one turn of the loop: it cannot hear of the compaction's end before.
+    storage.settle(storage.lease("t", messages), ACK)
+
+    await expect_small(storage, tmp_path, live=0)
+
+
+async def test_disk_use_stays_within_twice_the_live_data_over_20000_delays(
+    storage: LevelStorage, tmp_path: Path
+) -> None:
+    messages = 2000
+    await fill(storage, messages)
+
+    for due in range(1, 11):
+        for _ in range(messages // BATCH):
+            storage.settle(storage.lease("t", BATCH), Delay(until=float(due)))
+            await turn(storage)
+        assert storage.release_due(float(due)) == messages
+        await turn(storage)
+
+    await expect_small(storage, tmp_path, live=messages)
+
+
+async def fill(storage: LevelStorage, messages: int) -> None:
+    for _ in range(messages // BATCH):
+        # Random: what LevelDB can compress takes no room.
+        await storage.append("t", [Message(os.urandom(BODY_BYTES)) for _ in range(BATCH)])
+
+
+async def turn(storage: LevelStorage) -> None:
+    """Let the batch of this turn be written."""
+    await storage._committer.wait_durable()
+
+
+async def expect_small(storage: LevelStorage, path: Path, *, live: int) -> None:
+    """Once the janitor rests; LevelDB's own thread may still be about to remove a file."""
+    allowed = 2 * live * RECORD_BYTES + TWO_BUFFERS
+    for _ in range(LOOKS):
+        await storage._janitor.wait_idle()
+        if disk_use(path) <= allowed:
+            return
+        await asyncio.sleep(0.05)
+    files = {at.name: at.stat().st_size for at in path.iterdir()}
+    pytest.fail(f"{sum(files.values())} bytes for {live} messages: {files}")
+
+
+def disk_use(path: Path) -> int:
+    used = 0
+    for at in path.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            used += at.stat().st_size
+    return used
