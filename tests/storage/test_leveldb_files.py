@@ -147,7 +147,7 @@ async def test_room_keeps_a_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     class Disk:
         f_frsize = 4096
         f_blocks = 1 << 20
-        f_bavail = (17 << 20) // 4096
+        f_bavail = (65 << 20) // 4096
 
     monkeypatch.setattr(os, "statvfs", lambda _path: Disk)
     room = Room(tmp_path)

@@ -14,8 +14,9 @@ WRITE_BUFFER_BYTES = 4 << 20
 """LevelDB's memtable, and so the size at which its log is cut off. Small, because
 what the log holds is read again at start."""
 
-RESERVE_BYTES = 4 * WRITE_BUFFER_BYTES
-"""Kept free for what consuming writes: the log, the table made of it, a compaction."""
+RESERVE_BYTES = 16 * WRITE_BUFFER_BYTES
+"""Kept free for what consuming writes. A compaction needs the room of its inputs once
+more, and those may be all the young tables: LevelDB holds writers back at twelve."""
 
 VERSION = b"miniqueue 1"
 
@@ -82,7 +83,7 @@ class Room:
     def __call__(self, size: int) -> bool:
         """Return True when `size` bytes more leave the reserve alone."""
         disk = os.statvfs(self._path)
-        reserve = min(RESERVE_BYTES, disk.f_blocks * disk.f_frsize // 4)
+        reserve = min(RESERVE_BYTES, disk.f_blocks * disk.f_frsize // 2)
         return disk.f_bavail * disk.f_frsize - 2 * size > reserve
 
 
