@@ -31,6 +31,13 @@ class MessageTooLong(BadRequest):
         self.limit = limit
 
 
+class BodyCutShort(BadRequest):
+    """The request's body is not as long as its content-length says: nothing was stored."""
+
+    def __init__(self, declared: int, received: int) -> None:
+        super().__init__(f"the body is {received} bytes long, and {declared} were declared")
+
+
 class ProtocolError(MiniqueueError):
     """The peer did not speak the wire's grammar: the stream cannot go on."""
 

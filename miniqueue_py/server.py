@@ -100,6 +100,7 @@ async def _drain(broker: Broker, app: Streams, drain_seconds: float) -> None:
     """Let subscribers settle what they hold, and go."""
     log.info("broker.draining", subscribers=broker.subscriber_count, for_s=drain_seconds)
     broker.drain()
+    app.abandon_uploads()
     try:
         async with asyncio.timeout(drain_seconds + LAST_ANSWERS_SECONDS):
             await broker.wait_drained()

@@ -19,6 +19,7 @@ def create_app(broker: Broker) -> Quart:
     Its paths are raw: what stands in a segment is decoded once, by `topic_name`.
     """
     app = Quart("miniqueue_py", static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.config["MAX_CONTENT_LENGTH"] = _LONGEST_BODY_BYTES
     # Silent cuts of slow peers: the connection's own limits are enough.
     app.config["RESPONSE_TIMEOUT"] = None

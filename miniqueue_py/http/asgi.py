@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from miniqueue_py.errors import MessageTooLong
+from miniqueue_py.errors import BodyCutShort, MessageTooLong
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
@@ -31,10 +31,12 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Return the request body.
 
     Raises MessageTooLong as soon as that is known, the declared length
-    included, and ClientGone when the body ends early.
+    included; BodyCutShort when it is not as long as declared, which the
+    servers do not always notice; and ClientGone when it does not end.
     """
-    declared = header(scope, b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > limit:
+    length = header(scope, b"content-length")
+    declared = int(length) if length is not None and length.isdigit() else None
+    if declared is not None and declared > limit:
         raise MessageTooLong(limit)
     chunks: list[bytes] = []
     size = 0
@@ -49,7 +51,18 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
                 raise MessageTooLong(limit)
             chunks.append(chunk)
         if not event.get("more_body", False):
+            if declared is not None and declared != size:
+                raise BodyCutShort(declared, size)
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def without_body(send: Send) -> Send:
+    """Return a send that answers HEAD: some servers leave that to the application."""
+
+    async def send_head(event: Event) -> None:
+        await send({**event, "body": b""} if event["type"] == "http.response.body" else event)
+
+    return send_head
 
 
 async def respond(send: Send, status: int, headers: Headers = (), body: bytes = b"") -> None:

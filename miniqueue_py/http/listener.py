@@ -1,6 +1,7 @@
 """The socket that servers listen on: bound first, so that a port in use is told in words."""
 
 import errno
+import os
 import socket
 
 from miniqueue_py.errors import BadSetting
@@ -17,10 +18,10 @@ def open_listener(host: str, port: int, keepalive_seconds: float) -> socket.sock
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
+        # asyncio and socket say more than they were asked for in strerror.
+        reason = str(error) if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         setting = "-port" if error.errno == errno.EADDRINUSE else "-host"
-        raise BadSetting(
-            setting, f"cannot listen on {host or '*'}:{port}: {error.strerror}"
-        ) from error
+        raise BadSetting(setting, f"cannot listen on {host or '*'}:{port}: {reason}") from error
     # Accepted connections inherit these: small frames go out at once, and a
     # client whose machine vanished is noticed.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -5,11 +5,21 @@ its timeouts cut streams. Whatever else is asked for goes on to `fallback`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from miniqueue_py.broker.broker import Broker
-from miniqueue_py.errors import MiniqueueError
-from miniqueue_py.http.asgi import App, ClientGone, Receive, Scope, Send, header, read_body, respond
+from miniqueue_py.errors import MiniqueueError, ShuttingDown
+from miniqueue_py.http.asgi import (
+    App,
+    ClientGone,
+    Receive,
+    Scope,
+    Send,
+    header,
+    read_body,
+    respond,
+    without_body,
+)
 from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.problems import FAILED, problem, problem_of
 from miniqueue_py.http.subscription import Subscription
@@ -45,6 +55,7 @@ class Streams:
         self._fallback = fallback
         self._drain_seconds = drain_seconds
         self._on_error = on_error
+        self._uploads: set[asyncio.Task[object]] = set()
         self._open = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -54,35 +65,42 @@ class Streams:
         await self._idle.wait()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._fallback(scope, receive, send)
-            return
-        path: bytes = scope["raw_path"]
-        if path.startswith(_PUBLISH) and b"/" not in path[len(_PUBLISH) :]:
-            await self._handle(self._publish, path[len(_PUBLISH) :], scope, receive, send)
-        elif path.startswith(_SUBSCRIBE) and b"/" not in path[len(_SUBSCRIBE) :]:
-            await self._handle(self._subscribe, path[len(_SUBSCRIBE) :], scope, receive, send)
-        else:
-            # Raw: a %2F in a topic's name is a bad name, not another page.
-            scope["path"] = path.decode("latin-1")
-            await self._fallback(scope, receive, send)
+        match scope["type"]:
+            case "http":
+                self._open += 1
+                self._idle.clear()
+                try:
+                    await self._answer(scope, receive, send)
+                finally:
+                    self._open -= 1
+                    if not self._open:
+                        self._idle.set()
+            case "websocket":
+                await receive()
+                await send({"type": "websocket.close"})
+            case _:
+                await self._fallback(scope, receive, send)
 
-    async def _handle(
-        self,
-        handler: Callable[[str, Scope, Receive, Send], Awaitable[None]],
-        segment: bytes,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        self._open += 1
-        self._idle.clear()
+    def abandon_uploads(self) -> None:
+        """Answer those who still send a message that cannot be taken any more."""
+        for task in list(self._uploads):
+            task.cancel()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "HEAD":
+            send = without_body(send)
+        path: bytes = scope["raw_path"] or b""
         try:
-            if scope["method"] == "POST":
-                await handler(topic_name(segment), scope, receive, send)
+            if path.startswith(_PUBLISH) and b"/" not in path[len(_PUBLISH) :]:
+                _check_method(scope)
+                await self._publish(topic_name(path[len(_PUBLISH) :]), scope, receive, send)
+            elif path.startswith(_SUBSCRIBE) and b"/" not in path[len(_SUBSCRIBE) :]:
+                _check_method(scope)
+                await self._subscribe(topic_name(path[len(_SUBSCRIBE) :]), scope, receive, send)
             else:
-                status, headers, body = problem(405, f"{scope['method']} is not allowed: use POST")
-                await respond(send, status, [*headers, (b"allow", b"POST")], body)
+                await self._fallback(_as_page(scope, path), receive, send)
+        except _Answer as answer:
+            await respond(send, answer.status, answer.headers, answer.body)
         except MiniqueueError as error:
             await respond(send, *problem_of(error))
         except ClientGone:
@@ -90,21 +108,30 @@ class Streams:
         except Exception as error:  # noqa: BLE001  the boundary: one request fails, not the broker
             self._on_error(scope["path"], error)
             await respond(send, *problem(500, FAILED))
-        finally:
-            self._open -= 1
-            if not self._open:
-                self._idle.set()
 
     async def _publish(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await read_body(scope, receive, self._broker.limits.max_message_bytes)
+        body = await self._upload(scope, receive)
         await self._broker.publish(topic, (body,))
         await send(_CREATED)
         await send(_NOTHING)
 
+    async def _upload(self, scope: Scope, receive: Receive) -> bytes:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  a coroutine that runs has one
+        self._uploads.add(task)
+        try:
+            return await read_body(scope, receive, self._broker.limits.max_message_bytes)
+        except asyncio.CancelledError:
+            if not self._broker.is_draining:
+                raise
+            task.uncancel()
+            raise ShuttingDown from None
+        finally:
+            self._uploads.discard(task)
+
     async def _subscribe(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
         if not _can_duplex(scope):
-            await respond(send, *problem(505, DUPLEX_NEEDED))
-            return
+            raise _Answer(*problem(505, DUPLEX_NEEDED))
         await Subscription(
             self._broker,
             topic,
@@ -113,6 +140,30 @@ class Streams:
             drain_seconds=self._drain_seconds,
             on_error=lambda error: self._on_error(scope["path"], error),
         ).run()
+
+
+class _Answer(Exception):
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
+
+
+def _check_method(scope: Scope) -> None:
+    if scope["method"] != "POST":
+        status, headers, body = problem(405, f"{scope['method']} is not allowed: use POST")
+        raise _Answer(status, [*headers, (b"allow", b"POST")], body)
+
+
+def _as_page(scope: Scope, path: bytes) -> Scope:
+    """Return the request as Quart is to see it.
+
+    Its path is raw, because a %2F in a topic's name is a bad name and not
+    another page. What no page of ours looks at and Quart stumbles over is
+    left out.
+    """
+    if not path.startswith(b"/"):
+        raise _Answer(*problem(404, "there is no such page"))
+    headers = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
+    return {**scope, "path": path.decode("latin-1"), "query_string": b"", "headers": headers}
 
 
 def _can_duplex(scope: Scope) -> bool:

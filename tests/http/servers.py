@@ -69,9 +69,7 @@ async def running(
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     config = make_config(listener, certificates.certificate, certificates.key)
-    config.errorlog = None
     config.keep_alive_timeout = keep_alive_seconds
-    config.graceful_timeout = 0.1
     with pytest.MonkeyPatch.context() as patch:
         protocol: Any = GuardedH2Protocol if is_guarded else hypercorn_h2.H2Protocol
         patch.setattr(hypercorn.protocol, "H2Protocol", protocol)
@@ -86,6 +84,8 @@ async def running(
         finally:
             pages.release.set()
             stop.set()
+            await asyncio.wait({serving}, timeout=0.5)
+            config.cut_connections()
             await asyncio.wait_for(serving, 10)
 
 

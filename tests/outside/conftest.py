@@ -11,6 +11,7 @@ import pytest
 from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.certificates import make_certificates
 from tests.outside.absence import absent
+from tests.outside.bystander import Bystander
 from tests.outside.server import RunningBroker, StartBroker, parse_fact
 from tests.outside.wire import Connection
 
@@ -86,6 +87,19 @@ async def connection(broker: RunningBroker) -> AsyncIterator[Connection]:
     async with await Connection.open(broker.port, broker.ca) as connection:
         yield connection
         assert connection.is_alive, "the connection ended under the test"
+
+
+@pytest.fixture
+async def bystander(
+    broker: RunningBroker, connection: Connection, topic: str
+) -> AsyncIterator[Bystander]:
+    """Who must not notice what the test does; nor must the log, down to its last line.
+
+    The panic of a server's own runtime is neither an error in JSON nor a traceback.
+    """
+    seen = len(broker.log_lines())
+    yield await Bystander.waiting(connection, topic)
+    assert [line for line in broker.log_lines()[seen:] if not parse_fact(line)] == []
 
 
 @pytest.fixture

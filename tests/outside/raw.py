@@ -1,6 +1,9 @@
-"""Bytes on a connection, for what no client library would say."""
+"""Bytes on a connection, for what no client library would say.
 
-import asyncio
+It blocks, on purpose: when `send` returns, the kernel has every byte, and
+nothing else happens in the test meanwhile.
+"""
+
 import contextlib
 import socket
 import ssl
@@ -15,75 +18,55 @@ from tests.outside.stream import PATIENCE
 class RawConnection:
     """A TCP connection, with TLS on it or without, and nothing above."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, port: int, ca: Path | None, protocols: Sequence[str] = ("h2",)) -> None:
+        """Connect to the broker; without `ca` there is no TLS."""
         self.received = b""
         self.has_ended = False
         """The server closed it."""
-        self._reader = reader
-        self._writer = writer
-        # With a mark of zero, `drain` waits until the kernel has it all.
-        writer.transport.set_write_buffer_limits(0)
-
-    @classmethod
-    async def open(cls, port: int, ca: Path | None, protocols: Sequence[str] = ("h2",)) -> Self:
-        """Connect to the broker; without `ca` there is no TLS."""
-        context = None
+        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if ca is not None:
             context = ssl.create_default_context(cafile=ca)
             if protocols:
                 context.set_alpn_protocols(list(protocols))
-        async with asyncio.timeout(PATIENCE):
-            if context is None:
-                return cls(*await asyncio.open_connection("127.0.0.1", port))
-            return cls(
-                *await asyncio.open_connection(
-                    "127.0.0.1",
-                    port,
-                    ssl=context,
-                    server_hostname="localhost",
-                    ssl_shutdown_timeout=1,
-                )
-            )
+            self._socket = context.wrap_socket(self._socket, server_hostname="localhost")
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         return self
 
-    async def __aexit__(
+    def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._writer.transport.abort()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        self._socket.close()
 
-    async def send(self, *pieces: bytes) -> None:
+    def send(self, *pieces: bytes) -> None:
         """Send each piece by itself; a server that has closed is no error."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                for piece in pieces:
-                    self._writer.write(piece)
-                    await self._writer.drain()
-        except OSError as error:
-            if isinstance(error, TimeoutError):
-                raise AssertionError("the server does not read on, nor does it close") from None
+            for piece in pieces:
+                self._socket.sendall(piece)
+        except TimeoutError:
+            raise AssertionError("the server does not read on, nor does it close") from None
+        except OSError:
+            return  # what it said last is still to be read
 
-    async def read_until(self, is_enough: Callable[[bytes], bool]) -> None:
+    def read_until(self, is_enough: Callable[[bytes], bool]) -> None:
         """Read on until what came is enough, or until the server has closed."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                while not self.has_ended and not is_enough(self.received):
-                    data = await self._reader.read(1 << 16)
-                    self.received += data
-                    self.has_ended = not data
+            while not self.has_ended and not is_enough(self.received):
+                data = self._socket.recv(1 << 16)
+                self.received += data
+                self.has_ended = not data
         except TimeoutError:
             raise AssertionError(f"only {self.received[-300:]!r} within {PATIENCE} s") from None
         except OSError:
             self.has_ended = True
 
-    async def hang_up(self) -> None:
+    def hang_up(self) -> None:
         """Say nothing more, and wait until the server has taken it all in and closed."""
         with contextlib.suppress(OSError):
-            self._writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
-        await self.read_until(lambda _: False)
+            # Past TLS: what comes from now on cannot be read, only its end.
+            self._socket.shutdown(socket.SHUT_WR)
+        self.read_until(lambda _: False)

@@ -41,7 +41,7 @@ class _Server(Server):
             ssl_cert=certificate,
             ssl_key=key,
             ssl_protocol_min=SSLProtocols.tls12,
-            http1_settings=HTTP1Settings(),
+            http1_settings=HTTP1Settings(max_buffer_size=LONGEST_HEADERS_BYTES),
             http2_settings=HTTP2Settings(
                 max_concurrent_streams=MAX_STREAMS, max_headers_size=LONGEST_HEADERS_BYTES
             ),

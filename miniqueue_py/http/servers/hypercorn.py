@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hypercorn.asyncio import serve
-from hypercorn.config import Config
 
 from miniqueue_py.http.asgi import App
-from miniqueue_py.http.servers.hypercorn_guards import install_guards
+from miniqueue_py.http.servers.hypercorn_guards import GuardedConfig, install_guards
 
 MAX_STREAMS = 10_000
 """A connection that opens one more than announced is closed whole
@@ -22,8 +21,12 @@ NEVER = 2**62
 IDLE_SECONDS = 600.0
 """A connection with no request under way is kept that long."""
 
-GRACE_SECONDS = 2.0
-"""How long connections may take to close when everything is drained."""
+GRACE_SECONDS = 0.5
+"""How long connections may take to close when everything is drained; a peer that does
+not answer TLS's good-bye would take for ever."""
+
+CUT_SECONDS = 2.0
+"""How long the server may take to notice that they were cut."""
 
 
 async def run_hypercorn(
@@ -51,18 +54,20 @@ async def run_hypercorn(
         # On Python 3.12 closing a listener waits for every connection, for
         # ever if need be (pgjones/hypercorn#308). Ours wait for no one.
         await asyncio.wait({serving}, timeout=GRACE_SECONDS)
+        config.cut_connections()
+        await asyncio.wait({serving}, timeout=CUT_SECONDS)
     finally:
         draining.cancel()
         if not serving.done():
             serving.cancel()
-            await asyncio.wait({serving}, timeout=GRACE_SECONDS)
+            await asyncio.wait({serving}, timeout=CUT_SECONDS)
     if not serving.cancelled() and serving.done():
         serving.result()
 
 
-def make_config(listener: socket.socket, certificate: Path, key: Path) -> Config:
+def make_config(listener: socket.socket, certificate: Path, key: Path) -> GuardedConfig:
     """Return the settings for a bound socket, which is the server's from now on."""
-    config = Config()
+    config = GuardedConfig()
     config.bind = [f"fd://{listener.detach()}"]
     config.certfile = str(certificate)
     config.keyfile = str(key)
@@ -70,7 +75,7 @@ def make_config(listener: socket.socket, certificate: Path, key: Path) -> Config
     config.h2_max_concurrent_streams = MAX_STREAMS
     config.keep_alive_max_requests = NEVER
     config.keep_alive_timeout = IDLE_SECONDS
-    config.graceful_timeout = GRACE_SECONDS
+    config.graceful_timeout = 2 * (GRACE_SECONDS + CUT_SECONDS)
     config.include_server_header = False
     config.errorlog = logging.getLogger("hypercorn.error")
     config.accesslog = None

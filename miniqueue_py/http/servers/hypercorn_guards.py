@@ -1,10 +1,12 @@
 """What Hypercorn 0.18.0 does that a broker cannot live with, mended from outside.
 
 Every guard is here, each with its reason and the upstream issue where there is
-one; `tests/outside/test_guards.py` fails when one is taken away. The version
-is pinned in pyproject.toml, and a test says when a new one is out to be tried.
+one. tests/http/test_hypercorn_guards.py and tests/outside fail when one is taken
+away. The version is pinned in pyproject.toml, and a test says when a new one is
+out to be tried.
 """
 
+import asyncio
 import time
 from contextlib import suppress
 from typing import Any
@@ -12,11 +14,15 @@ from typing import Any
 import h2.errors
 import h2.events
 import h2.exceptions
+import h11
 from hypercorn import protocol
 from hypercorn.asyncio import run
 from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.config import Config
+from hypercorn.events import Event, Updated
 from hypercorn.protocol import h2 as hypercorn_h2
 from hypercorn.protocol.events import Body, StreamClosed
+from hypercorn.protocol.h11 import H11Protocol
 from priority.priority import MissingStreamError, PriorityTree
 
 from miniqueue_py.http.servers.hypercorn_batching import BatchingH2Protocol
@@ -25,6 +31,8 @@ GUARDED_VERSION = "0.18.0"
 
 MAX_DISCARDED_BYTES = 1 << 20
 """What a client may go on sending after its request was answered."""
+
+_BAD_REQUEST = [(b":status", b"400"), (b"content-length", b"0")]
 
 RESET_BURST = 1000
 RESETS_A_SECOND = 100
@@ -70,6 +78,16 @@ class GuardedH2Protocol(BatchingH2Protocol):
                     self._discarded.pop(event.stream_id, None)
                 await super()._handle_events([event])
         await self._flush()
+
+    async def _create_stream(self, request: h2.events.RequestReceived) -> None:
+        # A path or method that is not ASCII, or no path at all, raised out of
+        # the connection and took every stream with it.
+        fields = dict(request.headers)
+        path, method = fields.get(b":path"), fields.get(b":method", b"")
+        if path is not None and path.isascii() and method.isascii():
+            await super()._create_stream(request)
+        else:
+            self.connection.send_headers(request.stream_id, _BAD_REQUEST, end_stream=True)
 
     async def _receive_data(self, event: h2.events.DataReceived) -> None:
         # A stream that the server ended first made the client's next DATA a
@@ -135,12 +153,64 @@ class GuardedH2Protocol(BatchingH2Protocol):
         """Ignore PRIORITY, which RFC 9113 deprecates: each would cost an entry for ever."""
 
 
+class GuardedH11Protocol(H11Protocol):
+    """HTTP/1.1 without upgrades: h2c has no place in TLS, and there is no WebSocket here.
+
+    Both stumble over what a peer may send with them.
+    """
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        await super()._check_protocol(_without_upgrade(event))
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        await super()._create_stream(_without_upgrade(request))
+
+
+def _without_upgrade(request: h11.Request) -> h11.Request:
+    headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
+    return h11.Request(
+        method=request.method,
+        target=request.target,
+        headers=headers,
+        http_version=request.http_version,
+    )
+
+
+class GuardedConfig(Config):
+    """Settings that know the connections they are for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writers: set[asyncio.StreamWriter] = set()
+
+    def cut_connections(self) -> None:
+        """End every connection without waiting for its peer."""
+        for writer in list(self.writers):
+            writer.transport.abort()
+
+
 class GuardedTCPServer(TCPServer):
     """A connection whose end is its own affair.
 
-    A peer that breaks TLS while it is being closed raised an SSLError out of
-    the connection's task, and at shutdown out of the whole server.
+    What goes wrong in one raised out of its task, and at shutdown out of the
+    whole server: a peer that breaks TLS while it is being closed is enough.
     """
+
+    config: GuardedConfig
+
+    async def run(self) -> None:
+        self.config.writers.add(self.writer)
+        try:
+            await super().run()
+        except Exception as error:  # noqa: BLE001  the boundary: one connection ends, no other
+            await self.config.log.warning("a connection was dropped: %r", error)
+        finally:
+            self.config.writers.discard(self.writer)
+
+    async def protocol_send(self, event: Event) -> None:
+        # A connection that ends needs no idle timer, and can start no task.
+        if not (isinstance(event, Updated) and self.writer.is_closing()):
+            await super().protocol_send(event)
 
     async def _close(self) -> None:
         with suppress(OSError):
@@ -150,5 +220,6 @@ class GuardedTCPServer(TCPServer):
 def install_guards() -> None:
     """Make Hypercorn use the guarded classes. Idempotent."""
     run.TCPServer = GuardedTCPServer  # type: ignore[attr-defined]
+    protocol.H11Protocol = GuardedH11Protocol  # type: ignore[attr-defined]
     hypercorn_h2.StreamBuffer = GuardedBuffer  # type: ignore[misc]
     protocol.H2Protocol = GuardedH2Protocol  # type: ignore[attr-defined]
