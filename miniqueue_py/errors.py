@@ -38,10 +38,6 @@ class BodyCutShort(BadRequest):
         super().__init__(f"the body is {received} bytes long, and {declared} were declared")
 
 
-class ProtocolError(MiniqueueError):
-    """The peer did not speak the wire's grammar: the stream cannot go on."""
-
-
 class SettlementError(MiniqueueError):
     """A settlement changed nothing; whatever it named is where it was."""
 
@@ -68,7 +64,7 @@ class TopicFull(MiniqueueError):
     """The cap on waiting messages is reached: repeat when consumers have drained some."""
 
     def __init__(self, setting: str, limit: int) -> None:
-        super().__init__(f"the broker is full: {setting} is {limit}; try again when it has drained")
+        super().__init__(f"the broker is full: {setting} is {limit}; try again later")
         self.setting = setting
         self.limit = limit
 

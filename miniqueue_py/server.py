@@ -87,7 +87,12 @@ async def _open_broker(settings: Settings) -> AsyncIterator[Broker]:
             limits=Limits(settings.max_message_bytes, settings.max_msgs, settings.max_bytes),
             observers=Observers(*log_events(settings.level)),
         )
-        ticking = asyncio.create_task(Timekeeper(broker, settings.period_seconds).run())
+        timekeeper = Timekeeper(
+            broker,
+            settings.period_seconds,
+            on_error=lambda error: log.error("tick.failed", exc_info=error),
+        )
+        ticking = asyncio.create_task(timekeeper.run())
         try:
             yield broker
         finally:
@@ -106,7 +111,9 @@ async def _drain(broker: Broker, app: Streams, drain_seconds: float) -> None:
             await broker.wait_drained()
             await app.wait_idle()
     except TimeoutError:
-        log.warning("broker.drain_cut", subscribers=broker.subscriber_count)
+        log.warning("broker.drain_late", subscribers=broker.subscriber_count)
+    if broker.given_back:
+        log.warning("broker.drain_cut", given_back=broker.given_back)
 
 
 def _server(settings: Settings) -> Callable[..., Awaitable[None]]:

@@ -53,6 +53,8 @@ class Broker:
         self.clock = clock
         self.limits = limits
         self.is_draining = False
+        self.given_back = 0
+        """Messages whose consumers did not settle them while the broker drained."""
         self._storage = storage
         self._observers = observers
         self._topics: dict[str, Topic] = {}
@@ -70,7 +72,11 @@ class Broker:
         of the messages was confirmed then.
         """
         self._check_room(bodies)
-        await self._storage.append(topic, [Message(body) for body in bodies])
+        try:
+            await self._storage.append(topic, [Message(body) for body in bodies])
+        except StorageUnavailable:
+            self._tell_failure()
+            raise
         if self._observers:
             self._observers.tell(Published(topic, len(bodies), sum(map(len, bodies))))
 
@@ -90,6 +96,8 @@ class Broker:
         try:
             yield subscriber
         finally:
+            if self.is_draining and subscriber.in_flight is not None:
+                self.given_back += 1
             subscriber.leave()
             if not topic.subscribers:
                 self._topics.pop(name, None)

@@ -48,5 +48,6 @@ def create_app(broker: Broker) -> Quart:
 
 _EXPLANATIONS = {
     404: "there is no such page; a topic is published to with POST /publish/{topic}",
-    405: "this method is not allowed here",
+    405: "this method is not allowed here; publish with POST /publish/{topic}, "
+    "consume with POST /subscribe/{topic}, delete with DELETE /{topic}",
 }

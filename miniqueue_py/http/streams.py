@@ -160,7 +160,7 @@ def _as_page(scope: Scope, path: bytes) -> Scope:
     another page. What no page of ours looks at and Quart stumbles over is
     left out.
     """
-    if not path.startswith(b"/"):
+    if not path.startswith(b"/") or path.startswith(b"//"):
         raise _Answer(*problem(404, "there is no such page"))
     headers = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
     return {**scope, "path": path.decode("latin-1"), "query_string": b"", "headers": headers}

@@ -13,6 +13,7 @@ What to do is decided by `_step`, which is sync; the rest only moves bytes.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from miniqueue_py.broker.broker import Broker
@@ -40,8 +41,12 @@ what it asked for has one."""
 ENOUGH_BYTES = 1 << 16
 """Lines are sent together up to here."""
 
-FAREWELL_SECONDS = 2.0
+FAREWELL_SECONDS = 0.5
 """How long a peer that does not read may hold up the end of its own stream."""
+
+LAST_LINE_SECONDS = 0.05
+"""Between a last line and the end, for a peer that still talks: a server may reset the
+stream right behind its end, and some clients (curl 7.88) then drop what came with it."""
 
 
 class _Said(NamedTuple):
@@ -129,7 +134,8 @@ class Subscription:
                         self._commands.clear()
                         self._last_line = closing_line("limit")
                         if self._is_sending:  # and may be for ever: the peer does not read
-                            self._patience.reschedule(0)
+                            with suppress(RuntimeError):  # it has just expired
+                                self._patience.reschedule(0)
                 self._bell.set()
         finally:
             self._is_gone = True
@@ -145,7 +151,8 @@ class Subscription:
         self._bell.set()
         if self._subscriber.closing:
             now = asyncio.get_running_loop().time()
-            self._patience.reschedule(now + self._drain_seconds)
+            with suppress(RuntimeError):  # it has just expired
+                self._patience.reschedule(now + self._drain_seconds)
 
     async def _serve(self) -> None:
         while True:
@@ -186,7 +193,7 @@ class Subscription:
         command, is_ahead = self._commands[0]
         if isinstance(command, Init | Refused) or not self._subscriber.awaits_first:
             return False
-        return is_ahead or self._has_ended
+        return is_ahead
 
     def _obey(self, command: Command) -> bytes:
         subscriber = self._subscriber
@@ -232,6 +239,10 @@ class Subscription:
     async def _end(self, last_line: bytes) -> None:
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
+                if last_line and not self._has_ended:
+                    await self._send_lines(last_line)
+                    await asyncio.sleep(LAST_LINE_SECONDS)
+                    last_line = b""
                 await self._send(
                     {"type": "http.response.body", "body": last_line, "more_body": False}
                 )

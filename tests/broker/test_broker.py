@@ -24,6 +24,7 @@ from miniqueue_py.errors import (
     MessageTooLong,
     NotInFlight,
     ShuttingDown,
+    StorageCorrupt,
     TopicFull,
 )
 from miniqueue_py.storage.memory import MemoryStorage
@@ -46,6 +47,10 @@ def broker(clock: ManualClock) -> Broker:
 
 def nothing() -> None:
     """Care for no change: the test looks by itself."""
+
+
+def raise_it(error: Exception) -> None:
+    raise error
 
 
 def body(subscriber: Subscriber) -> bytes | None:
@@ -162,7 +167,7 @@ async def test_message_comes_back_on_the_first_tick_after_its_delay(
     broker: Broker, clock: ManualClock
 ) -> None:
     await broker.publish("orders", [b"one", b"two"])
-    ticking = asyncio.create_task(Timekeeper(broker, period_seconds=1.0).run())
+    ticking = asyncio.create_task(Timekeeper(broker, 1.0, on_error=raise_it).run())
     await clock.advance(0)
     with broker.subscribe("orders", nothing) as subscriber:
         subscriber.start()
@@ -178,6 +183,28 @@ async def test_message_comes_back_on_the_first_tick_after_its_delay(
         delivery = subscriber.take()
         assert delivery is not None
         assert delivery.message == (b"one", 1)
+    ticking.cancel()
+
+
+async def test_time_goes_on_after_a_tick_that_failed(clock: ManualClock) -> None:
+    class Stumbling(MemoryStorage):
+        ticks = 0
+
+        def release_due(self, now: float) -> int:
+            self.ticks += 1
+            if self.ticks == 1:
+                raise StorageCorrupt("a record")
+            return super().release_due(now)
+
+    errors: list[Exception] = []
+    storage = Stumbling()
+    ticking = asyncio.create_task(Timekeeper(Broker(storage, clock), 1.0, errors.append).run())
+
+    await clock.advance(0)
+    await clock.advance(2.5)
+
+    assert storage.ticks == 3
+    assert [type(error) for error in errors] == [StorageCorrupt]
     ticking.cancel()
 
 

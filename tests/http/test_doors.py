@@ -187,6 +187,7 @@ async def test_delete_removes_a_topic(app: Streams, broker: Broker) -> None:
         ("GET", "/no/such/page", 404),
         ("POST", "/publish/a/b", 404),
         ("DELETE", "/a/b", 404),
+        ("DELETE", "//a", 404),
         ("DELETE", "/a%2Fb", 400),
         ("DELETE", "/%FF", 400),
         ("POST", "/publish/", 400),

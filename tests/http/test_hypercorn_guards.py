@@ -16,6 +16,7 @@ import pytest
 
 from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.certificates import make_certificates
+from miniqueue_py.http.servers import hypercorn_guards
 from miniqueue_py.http.servers.hypercorn_guards import GUARDED_VERSION, RESET_BURST
 from tests.http.servers import Pages, running, wait_until
 from tests.outside.wire import Connection
@@ -110,7 +111,10 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-async def test_guarded(scenario: Scenario, certificates: CertificatePaths) -> None:
+async def test_guarded(
+    scenario: Scenario, certificates: CertificatePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hypercorn_guards, "RESETS_A_SECOND", 0)  # no machine's speed matters
     async with running(certificates, is_guarded=True) as (port, pages):
         await scenario(port, certificates.authority, pages)
 

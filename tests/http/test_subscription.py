@@ -136,7 +136,7 @@ async def test_init_and_ack_in_one_body_take_the_first_message_that_comes(
         assert broker.statistics("orders") == TopicStatistics(0, 0, 0)
 
 
-async def test_ack_said_after_the_body_began_is_kept_once_the_body_has_ended(
+async def test_ack_in_a_piece_of_its_own_settles_what_init_brought(
     app: Streams, broker: Broker
 ) -> None:
     await broker.publish("orders", [b"1"])

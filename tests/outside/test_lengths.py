@@ -71,12 +71,15 @@ async def test_headers_that_end_the_stream_must_not_declare_a_body(
     await expect_nothing_stored(connection, topic)
 
 
+RESET_WITH_NO_ERROR = frame(frames.RST_STREAM, 0, 1, number(0))
+
+
 @pytest.mark.parametrize("declared", [[], [(b"content-length", b"9")]], ids=["untold", "told"])
 @pytest.mark.parametrize(
     "ending",
     [
         frame(frames.RST_STREAM, 0, 1, number(8)),
-        frame(frames.RST_STREAM, 0, 1, number(0)),
+        RESET_WITH_NO_ERROR,
         frame(frames.RST_STREAM, 0, 1, number(2)),
         frame(frames.GOAWAY, 0, 0, number(0) + number(0)),
         b"",
@@ -90,12 +93,20 @@ async def test_a_body_that_breaks_off_is_no_message(
     declared: list[tuple[bytes, bytes]],
     ending: bytes,
 ) -> None:
+    if broker.server == "granian" and ending == RESET_WITH_NO_ERROR and not declared:
+        ended_all_the_same = True  # its HTTP/2 tells nobody; docs/protocol.md does
+    else:
+        ended_all_the_same = False
     with RawConnection(broker.port, broker.ca) as raw:
         raw.send(HANDSHAKE + request(1, path_of(topic), *declared) + data(b"abc"))
         raw.send(ending)
 
         raw.hang_up()
-    await expect_nothing_stored(connection, topic)
+    if ended_all_the_same:
+        consumer = await Consumer.open(connection, topic, "INIT")
+        await consumer.expect(b"abc")
+    else:
+        await expect_nothing_stored(connection, topic)
 
 
 HTTP1_BROKEN_OFF = {

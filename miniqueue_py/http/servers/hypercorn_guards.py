@@ -32,6 +32,9 @@ GUARDED_VERSION = "0.18.0"
 MAX_DISCARDED_BYTES = 1 << 20
 """What a client may go on sending after its request was answered."""
 
+LINGER_SECONDS = 0.5
+"""How long it may keep its side of the stream open after that."""
+
 _BAD_REQUEST = [(b":status", b"400"), (b"content-length", b"0")]
 
 RESET_BURST = 1000
@@ -108,9 +111,16 @@ class GuardedH2Protocol(BatchingH2Protocol):
         """
         self._discarded[stream_id] = self._discarded.get(stream_id, 0) + size
         if self._discarded[stream_id] > MAX_DISCARDED_BYTES:
-            del self._discarded[stream_id]
+            self._reset(stream_id)
+
+    def _reset(self, stream_id: int) -> None:
+        """End an answered request whose client has not, for it may not have noticed."""
+        self._discarded.pop(stream_id, None)
+        stream = self.connection.streams.get(stream_id)
+        if stream is not None and not stream.closed:
             with suppress(h2.exceptions.ProtocolError):
                 self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.NO_ERROR)
+                self._flush_soon()
 
     def _count_reset(self) -> None:
         now = time.monotonic()
@@ -140,6 +150,7 @@ class GuardedH2Protocol(BatchingH2Protocol):
         with suppress(h2.exceptions.ProtocolError):  # the connection or the stream went first
             if buffer.complete:
                 self.connection.end_stream(stream_id)
+                asyncio.get_running_loop().call_later(LINGER_SECONDS, self._reset, stream_id)
             else:
                 await buffer.close()
                 self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.INTERNAL_ERROR)

@@ -1,8 +1,9 @@
 """The one writer: what happens in a turn of the loop becomes one WriteBatch.
 
 Writing and syncing are two steps. A batch is written by the loop itself, into
-LevelDB's log and so into the page cache, in microseconds; every read after
-that sees it. Whether somebody waits for the disk is the policy's choice:
+LevelDB's log and so into the page cache: microseconds, unless LevelDB holds
+writers back for a compaction. Every read after that sees it. Whether somebody
+waits for the disk is the policy's choice:
 
     always     publishers wait until an fsync that began after their write
     interval   they do not wait; an fsync follows within the interval
@@ -66,7 +67,7 @@ class Committer:
         self.failure: StorageUnavailable | None = None
         self._database = database
         self._sync = sync
-        self.has_room = has_room
+        self._has_room = has_room
         self._policy = policy
         self._interval_seconds = interval_seconds
         self._on_durable = on_durable
@@ -90,7 +91,9 @@ class Committer:
 
     def delete(self, topic: TopicState | None, key: bytes) -> None:
         """Remove a record in this turn's batch."""
-        self._moves[key] = None
+        # What was put and is not written yet need not be written at all.
+        if self._moves.pop(key, None) is None:
+            self._moves[key] = None
         self._touch(topic)
 
     async def arrive(self, topic: TopicState, entries: list[Entry]) -> None:
@@ -113,13 +116,31 @@ class Committer:
         A disk that is almost full is no failure: it passes when space is freed.
         """
         self.check_failure()
-        if not self.has_room(size):
+        try:
+            has_room = self._has_room(size)
+        except OSError as error:
+            raise StorageUnavailable(words_of(error)) from error
+        if not has_room:
             raise DiskFull
 
     def check_failure(self) -> None:
         """Raise what made writing impossible for good, if anything did."""
         if self.failure is not None:
             raise self.failure
+
+    def fail(self, error: BaseException) -> None:
+        """Refuse all that waits and all that comes, until a restart. Idempotent."""
+        if self.failure is not None:
+            return
+        self.failure = _translate(error)
+        refused, self._next = self._next, _Written([], [])
+        unsynced, self._unsynced = self._unsynced, _Written([], [])
+        # What was written and not synced may be found after a restart: it
+        # was never confirmed, so either is right. It is not shown until then.
+        for waiter in [*refused.waiters, *unsynced.waiters]:
+            if not waiter.done():
+                waiter.set_exception(self.failure)
+        self._on_refused(refused.arrivals)
 
     def read(self, start: bytes, stop: bytes) -> Iterator[Entry]:
         """Read `start <= key < stop` as if every move were written already."""
@@ -143,7 +164,7 @@ class Committer:
         try:
             self._write()
         except plyvel.Error as error:
-            self._fail(error)
+            self.fail(error)
             return
         self._is_dirty_on_disk = True
         if self._policy == "always":
@@ -167,9 +188,14 @@ class Committer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._is_dirty_on_disk and self.failure is None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._sync)
-        self._thread.shutdown()
+        try:
+            if self._is_dirty_on_disk and self.failure is None:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._sync)
+        except OSError as error:
+            self.fail(error)
+            raise StorageUnavailable(words_of(error)) from error
+        finally:
+            self._thread.shutdown()
 
     # How it is done
 
@@ -183,6 +209,8 @@ class Committer:
             self._turn = asyncio.get_running_loop().call_soon(self.flush)
 
     def _write(self) -> None:
+        if not (self._moves or self._dirty):
+            return
         batch = self._database.write_batch()
         for key, record in self._moves.items():
             if record is None:
@@ -221,13 +249,13 @@ class Committer:
         error = done.exception()
         if error is not None:
             self._unsynced.waiters.extend(written.waiters)
-            self._fail(error)
+            self.fail(error)
             return
-        self._confirm(written)
         if self._unsynced.waiters and self.failure is None:
             self._start_sync()
         elif self._is_dirty_on_disk:
             self._sync_later()
+        self._confirm(written)
 
     def _confirm(self, written: _Written) -> None:
         for waiter in written.waiters:
@@ -235,17 +263,6 @@ class Committer:
                 waiter.set_result(None)
         if written.arrivals:
             self._on_durable(written.arrivals)
-
-    def _fail(self, error: BaseException) -> None:
-        self.failure = _translate(error)
-        refused, self._next = self._next, _Written([], [])
-        unsynced, self._unsynced = self._unsynced, _Written([], [])
-        # What was written and not synced may be found after a restart: it
-        # was never confirmed, so either is right. It is not shown until then.
-        for waiter in [*refused.waiters, *unsynced.waiters]:
-            if not waiter.done():
-                waiter.set_exception(self.failure)
-        self._on_refused(refused.arrivals)
 
 
 def _translate(error: BaseException) -> StorageUnavailable:

@@ -6,7 +6,7 @@ begins there.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from miniqueue_py.storage.leveldb import keys
@@ -42,16 +42,19 @@ class Delays:
         self._floor_ms = min(self._floor_ms, due_ms)
         self._committer.put(topic, keys.delayed_key(due_ms, topic.id, position), record)
 
-    def read_due(self, now: float) -> Iterator[Due]:
-        """Yield what is due, the earliest first; whoever takes it deletes its key."""
+    def read_due(self, now: float) -> Sequence[Due]:
+        """Return what is due, the earliest first; whoever takes it deletes its key."""
         now_ms = int(now * 1000)
         if now_ms < self._next_ms:
-            return
-        start, self._floor_ms = self.dead_before, now_ms
-        self._next_ms = keys.LAST_MOMENT_MS
-        for key, record in self._committer.read(start, keys.DOOMED):
+            return ()
+        due: list[Due] = []
+        next_ms = keys.LAST_MOMENT_MS
+        for key, record in self._committer.read(self.dead_before, keys.DOOMED):
             due_ms, topic_id, _ = keys.delayed_fields(key)
             if due_ms > now_ms:
-                self._next_ms = min(self._next_ms, due_ms)
-                return
-            yield Due(topic_id, key, record)
+                next_ms = due_ms
+                break
+            due.append(Due(topic_id, key, record))
+        # Not before all is read: what a failed read left is looked for again.
+        self._next_ms, self._floor_ms = next_ms, now_ms
+        return due

@@ -6,19 +6,28 @@ after a crash everything in flight is ready again, in its old order, without
 anybody doing anything.
 """
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, assert_never
 
+import plyvel
+
 from miniqueue_py.broker.delivery import Ack, Delay, Delivery, Outcome, Requeue
 from miniqueue_py.broker.message import Message
 from miniqueue_py.broker.storage import TopicStatistics, Totals
-from miniqueue_py.errors import DiskFull, StorageUnavailable
+from miniqueue_py.errors import DatabaseRefused, StorageCorrupt, StorageUnavailable
 from miniqueue_py.storage.leveldb import keys, records
 from miniqueue_py.storage.leveldb.catalogue import Catalogue, TopicState
 from miniqueue_py.storage.leveldb.committer import Arrival, Committer, Fsync
 from miniqueue_py.storage.leveldb.delays import Delays
-from miniqueue_py.storage.leveldb.files import LogSync, Room, check_version, open_database
+from miniqueue_py.storage.leveldb.files import (
+    LogSync,
+    Room,
+    check_version,
+    open_database,
+    words_of,
+)
 from miniqueue_py.storage.leveldb.janitor import Janitor
 from miniqueue_py.storage.leveldb.window import Entry
 
@@ -51,7 +60,7 @@ class LevelStorage:
             on_durable=self._arrived,
             on_refused=self._refused,
         )
-        self._janitor = Janitor(database)
+        self._janitor = Janitor(database, self._committer)
         self._delays = Delays(self._committer)
         self._catalogue = Catalogue()
         self._doomed: list[int] = []
@@ -75,6 +84,9 @@ class LevelStorage:
                 fsync=fsync,
                 fsync_interval_seconds=fsync_interval_seconds,
             )
+        except (plyvel.Error, StorageCorrupt, struct.error, UnicodeDecodeError) as error:
+            database.close()
+            raise DatabaseRefused(f"-db: {path} cannot be read: {words_of(error)}") from error
         except BaseException:
             database.close()
             raise
@@ -84,7 +96,11 @@ class LevelStorage:
 
     @property
     def failure(self) -> StorageUnavailable | None:
-        return self._committer.failure or (None if self._committer.has_room(0) else DiskFull())
+        try:
+            self._committer.check()
+        except StorageUnavailable as failure:
+            return failure
+        return None
 
     async def append(self, topic: str, messages: Sequence[Message]) -> None:
         size = sum(len(message.body) for message in messages)
@@ -108,10 +124,19 @@ class LevelStorage:
             if not window:
                 if window.holds_all:
                     break
-                window.refill(self._beyond(state))
+                try:
+                    window.refill(self._beyond(state))
+                except plyvel.Error as error:
+                    self._committer.fail(error)
+                    break
                 continue
             key, record = window.take()
-            delivery = Delivery(records.decode(record), _Receipt(state, key, record))
+            try:
+                message = records.decode(record)
+            except StorageCorrupt as error:  # it stays on disk, for a person to look at
+                self._committer.fail(error)
+                continue
+            delivery = Delivery(message, _Receipt(state, key, record))
             state.leased[key] = delivery
             deliveries.append(delivery)
         return deliveries
@@ -137,7 +162,7 @@ class LevelStorage:
 
     def release_due(self, now: float) -> int:
         due: dict[TopicState, list[bytes]] = {}
-        for topic_id, key, record in list(self._delays.read_due(now)):
+        for topic_id, key, record in self._delays.read_due(now):
             state = self._catalogue.with_id(topic_id)
             if state is not None:  # else it was purged, and the janitor removes it
                 self._delete(state, key, record)
@@ -160,8 +185,8 @@ class LevelStorage:
         self._bytes -= state.size
         self._committer.delete(None, keys.topic_key(state.id))
         self._committer.put(None, keys.doomed_key(state.id), b"")
+        self._janitor.sweep(state.id)
         await self._committer.wait_durable()
-        self._janitor.sweep(state.id, self._swept)
 
     def topics(self) -> Sequence[str]:
         return [state.name for state in self._catalogue]
@@ -180,7 +205,7 @@ class LevelStorage:
         self._on_ready = on_ready
         self._janitor.compact_leftovers([state.dead_range() for state in self._catalogue])
         for topic_id in self._doomed:
-            self._janitor.sweep(topic_id, self._swept)
+            self._janitor.sweep(topic_id)
         self._doomed.clear()
 
     async def aclose(self) -> None:
@@ -188,8 +213,10 @@ class LevelStorage:
             return
         self._is_closed = True
         await self._janitor.aclose()
-        await self._committer.aclose()
-        self._database.close()
+        try:
+            await self._committer.aclose()
+        finally:
+            self._database.close()
 
     # Moves
 
@@ -272,7 +299,7 @@ class LevelStorage:
         """Read the ready messages past the window's horizon."""
         horizon = state.window.horizon
         for key, record in self._committer.read(horizon, keys.message_range(state.id)[1]):
-            if key != horizon and key not in state.leased and key not in state.unconfirmed:
+            if key not in state.leased and key not in state.unconfirmed:
                 yield key, record
 
     # Space
@@ -280,10 +307,6 @@ class LevelStorage:
     def _compact_if_wanted(self) -> None:
         if self._janitor.is_wanted(self._bytes) and not self._is_closed:
             self._janitor.compact(self._delays.dead_before, then=self._compact_if_wanted)
-
-    def _swept(self, topic_id: int) -> None:
-        if not self._is_closed:
-            self._committer.delete(None, keys.doomed_key(topic_id))
 
 
 def _nobody(_topic: str) -> None:

@@ -36,6 +36,7 @@ def open_database(path: Path) -> Any:
         return plyvel.DB(
             str(path),
             create_if_missing=True,
+            paranoid_checks=True,  # else a damaged log is skipped over in silence
             write_buffer_size=WRITE_BUFFER_BYTES,
             max_open_files=_OPEN_FILES,
         )
@@ -65,6 +66,8 @@ def _check_directory(path: Path) -> None:
 
 def words_of(error: BaseException) -> str:
     """Return what an error says; plyvel's say it in bytes."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     said = error.args[0] if error.args else ""
     return said.decode(errors="replace") if isinstance(said, bytes) else str(error)
 

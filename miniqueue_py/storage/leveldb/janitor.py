@@ -2,38 +2,45 @@
 
 LevelDB keeps a deleted record until a compaction meets it. A queue deletes
 everything it writes, so the dead range behind the head is compacted whenever
-it outgrows what is alive. One worker thread does it, one job at a time; the
-loop only says which, and hears when it is done.
+it outgrows what is alive.
+
+A worker thread reads and compacts; it never writes. What is to be deleted is
+handed to the committer, the one writer: a write that failed in a thread of
+its own would leave a torn record in the log, and what the committer confirms
+behind that would be gone after a crash.
 """
 
 import asyncio
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import plyvel
 
 from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.catalogue import TopicState
+from miniqueue_py.storage.leveldb.committer import Committer
 from miniqueue_py.storage.leveldb.files import WRITE_BUFFER_BYTES
 
 Range = tuple[bytes, bytes]
+Answer = TypeVar("Answer")
 
 WORTH_BYTES = WRITE_BUFFER_BYTES // 2
 """Less than this is not worth a compaction."""
 
-_DELETES_A_BATCH = 1000
+_KEYS_A_TURN = 1000
 
 
 class Janitor:
-    """One thread that sweeps and compacts."""
+    """Sweeps and compacts, one thing at a time."""
 
-    def __init__(self, database: Any) -> None:
+    def __init__(self, database: Any, committer: Committer) -> None:
         self._database = database
-        self._stop = threading.Event()
+        self._committer = committer
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="miniqueue-janitor")
-        self._jobs: set[asyncio.Future[bool]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
         self._is_compacting = False
         self._dead_bytes = 0
         self._dead_in: set[TopicState] = set()
@@ -47,14 +54,9 @@ class Janitor:
         """Tell if what is dead outgrows half of what lives, and is worth the trouble."""
         return self._dead_bytes > max(WORTH_BYTES, live_bytes // 2) and not self._is_compacting
 
-    def sweep(self, topic_id: int, on_swept: Callable[[int], None]) -> None:
-        """Delete what is left of a purged topic; then say so."""
-
-        def finished(is_empty: bool) -> None:
-            if is_empty:
-                on_swept(topic_id)
-
-        self._start(lambda: self._sweep(topic_id), finished)
+    def sweep(self, topic_id: int) -> None:
+        """Delete what is left of a purged topic, and then the note of it."""
+        self._start(self._sweep(topic_id))
 
     def compact(self, delayed_before: bytes, then: Callable[[], None]) -> None:
         """Give back the space of what was counted: a range a topic, and of delays gone by.
@@ -66,75 +68,87 @@ class Janitor:
         self._dead_in.clear()
         self._is_compacting = True
 
-        def compacted(_is_done: bool) -> None:
-            self._is_compacting = False
+        async def compact() -> None:
+            try:
+                await self._compact([*ranges, (keys.DELAYED, delayed_before)])
+            finally:
+                self._is_compacting = False
             then()
 
-        self._start(lambda: self._compact([*ranges, (keys.DELAYED, delayed_before)]), compacted)
+        self._start(compact())
 
     def compact_leftovers(self, ranges: Sequence[Range]) -> None:
         """Give back what an earlier process counted and did not come to compact."""
 
-        def job() -> bool:
-            return self._compact(
-                [each for each in ranges if self._database.approximate_size(*each) > WORTH_BYTES]
-            )
+        async def compact() -> None:
+            sizes = await self._run(lambda: [self._database.approximate_size(*e) for e in ranges])
+            large = zip(ranges, sizes, strict=True)
+            await self._compact([each for each, size in large if size > WORTH_BYTES])
 
-        self._start(job, lambda _is_done: None)
+        self._start(compact())
 
     async def aclose(self) -> None:
         """Stop at the next convenient point; what is left is done after the next start."""
-        self._stop.set()
+        self._is_closed = True
         await self.wait_idle()
         self._thread.shutdown()
 
     async def wait_idle(self) -> None:
-        """Return when no job is under way."""
-        while self._jobs:
-            await asyncio.wait(self._jobs)
+        """Return when nothing is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
-    def _start(self, job: Callable[[], bool], then: Callable[[bool], None]) -> None:
-        future = asyncio.get_running_loop().run_in_executor(self._thread, job)
-        self._jobs.add(future)
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except plyvel.Error as error:
+                self._committer.fail(error)
 
-        def done(future: asyncio.Future[bool]) -> None:
-            self._jobs.discard(future)
-            # An engine that cannot write says so where it writes; this work
-            # is not lost, only put off until the next start.
-            failed = future.exception() is not None
-            if not failed or isinstance(future.exception(), plyvel.Error):
-                then(not failed and future.result() and not self._stop.is_set())
-            else:
-                future.result()
+        task = asyncio.get_running_loop().create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-        future.add_done_callback(done)
+    async def _run(self, job: Callable[[], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, job)
 
-    def _sweep(self, topic_id: int) -> bool:
+    async def _sweep(self, topic_id: int) -> None:
         start, stop = keys.message_range(topic_id)
-        delayed = (
-            key
-            for key in self._keys(keys.DELAYED, keys.DOOMED)
-            if keys.delayed_fields(key)[1] == topic_id
-        )
-        for doomed in (self._keys(start, stop), delayed):
-            batch = self._database.write_batch()
-            for count, key in enumerate(doomed, start=1):
-                batch.delete(key)
-                if count % _DELETES_A_BATCH == 0:
-                    if self._stop.is_set():
-                        return False
-                    batch.write()
-                    batch = self._database.write_batch()
-            batch.write()
-        return self._compact([(start, stop)])
 
-    def _keys(self, start: bytes, stop: bytes) -> Any:
+        def is_of_topic(key: bytes) -> bool:
+            return keys.delayed_fields(key)[1] == topic_id
+
+        swept = await self._delete(start, stop, lambda _key: True)
+        delayed = await self._delete(keys.DELAYED, keys.DOOMED, is_of_topic)
+        if self._must_stop():
+            return
+        self._committer.delete(None, keys.doomed_key(topic_id))
+        self._committer.flush()
+        ranges = [(start, stop)] if swept else []
+        await self._compact([*ranges, (keys.DELAYED, keys.DOOMED)] if delayed else ranges)
+
+    async def _delete(self, start: bytes, stop: bytes, belongs: Callable[[bytes], bool]) -> int:
+        """Delete keys of a range, some each turn of the loop; return how many."""
+        count = 0
+        while not self._must_stop():
+            seen = await self._run(lambda: self._keys(start, stop))  # noqa: B023  awaited here
+            if not seen:
+                break
+            for key in filter(belongs, seen):
+                self._committer.delete(None, key)
+                count += 1
+            start = seen[-1] + b"\x00"
+        return count
+
+    def _keys(self, start: bytes, stop: bytes) -> list[bytes]:
         with self._database.iterator(start=start, stop=stop, include_value=False) as iterator:
-            yield from iterator
+            return list(islice(iterator, _KEYS_A_TURN))
 
-    def _compact(self, ranges: Sequence[Range]) -> bool:
+    async def _compact(self, ranges: Sequence[Range]) -> None:
         for start, stop in ranges:
-            if self._stop.is_set():
-                return False
-            self._database.compact_range(start=start, stop=stop)
-        return True
+            if self._must_stop():
+                return
+            await self._run(lambda: self._database.compact_range(start=start, stop=stop))  # noqa: B023
+
+    def _must_stop(self) -> bool:
+        return self._is_closed or self._committer.failure is not None
