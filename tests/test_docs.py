@@ -75,7 +75,8 @@ def test_the_limits_are_those_of_the_code() -> None:
 
 
 def test_every_line_of_the_log_is_in_the_table_with_its_level() -> None:
-    sources = [PROJECT / "miniqueue_py/server.py", PROJECT / "miniqueue_py/telemetry/observer.py"]
+    files = ("server.py", "telemetry/observer.py", "cli/serve.py")
+    sources = [PROJECT / "miniqueue_py" / file for file in files]
     calls = {
         (event, level)
         for source in sources

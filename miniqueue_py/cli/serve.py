@@ -5,9 +5,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
+from miniqueue_py.certificate_paths import certificate_paths
 from miniqueue_py.certificates import check_certificate, ensure_development_certificates
 from miniqueue_py.config import Settings, load_settings
 from miniqueue_py.telemetry.logs import configure_logs
+
+log = structlog.get_logger("miniqueue")
 
 
 def serve(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -15,6 +20,8 @@ def serve(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     settings = load_settings(argv, environ)
     certificate, key = _certificate_to_show(settings, datetime.now(UTC))
     configure_logs(settings.level, human=settings.human, stream=sys.stderr)
+    if settings.certificate is None:
+        log.info("certificate.development", ca=str(certificate_paths(certificate.parent).authority))
     # Last, and here: a wrong setting is told before the doors and engines load.
     from miniqueue_py.server import run  # noqa: PLC0415
 

@@ -85,7 +85,15 @@ def _rendering(*, human: bool, stream: TextIO) -> list[Processor]:
     if human:
         # plain_traceback: the default is rich's, where rich is installed.
         colours = stream.isatty()
-        return [*common, ConsoleRenderer(colors=colours, exception_formatter=plain_traceback)]
+        return [
+            *common,
+            ConsoleRenderer(
+                sort_keys=False,
+                pad_event_to=18,
+                colors=colours,
+                exception_formatter=plain_traceback,
+            ),
+        ]
     return [*common, format_exc_info, _put_the_fact_first, JSONRenderer(ensure_ascii=False)]
 
 
