@@ -93,23 +93,27 @@ class Subscription:
         Raises ShuttingDown before anything is answered; what goes wrong later
         is told on the stream.
         """
-        with self._broker.subscribe(self._topic, self._on_change) as self._subscriber:
-            reader = asyncio.create_task(self._read())
-            try:
-                async with asyncio.timeout(None) as self._patience:
-                    await self._begin()
-                    await self._serve()
-                    if self._subscriber.closing and not self._is_gone:
-                        await self._wind_up()
-            except TimeoutError:
-                pass  # what is held goes back to the front
-            except Exception as error:  # noqa: BLE001  the boundary: one stream ends, not the broker
-                self._last_line = error_line(FAILED)
-                self._on_error(error)
-            finally:
-                reader.cancel()
-        if not self._is_gone:
-            await self._end(self._last_line or b"")
+        reader = asyncio.create_task(self._read())
+        try:
+            with self._broker.subscribe(self._topic, self._on_change) as self._subscriber:
+                await self._converse()
+            if not self._is_gone:
+                await self._end(self._last_line or b"")
+        finally:
+            reader.cancel()
+
+    async def _converse(self) -> None:
+        try:
+            async with asyncio.timeout(None) as self._patience:
+                await self._begin()
+                await self._serve()
+                if self._subscriber.closing and not self._is_gone:
+                    await self._wind_up()
+        except TimeoutError:
+            pass  # what is held goes back to the front
+        except Exception as error:  # noqa: BLE001  the boundary: one stream ends, not the broker
+            self._last_line = error_line(FAILED)
+            self._on_error(error)
 
     async def _begin(self) -> None:
         # Before anything else: MiniQueue's Go clients block until the headers
@@ -125,7 +129,7 @@ class Subscription:
                 event = await self._receive()
                 if event["type"] == "http.disconnect":
                     self._is_gone = True
-                elif not self._has_ended:
+                elif not self._has_ended and self._last_line is None:
                     self._hear(commands.feed(event.get("body", b"")))
                     if not event.get("more_body", False):
                         self._hear(commands.feed_end())

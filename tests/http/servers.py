@@ -42,6 +42,9 @@ class Pages:
         match scope["path"]:
             case "/echo":
                 await respond(send, 200, body=await read_body(scope, receive, 1 << 20))
+            case "/deaf":
+                await asyncio.sleep(0.1)
+                await respond(send, 200, body=b"heard nothing")
             case "/early":
                 await respond(send, 200, body=b"no need to hear more")
             case "/fails":

@@ -50,6 +50,16 @@ async def data_after_the_servers_end_keeps_the_connection(
         await lives(connection)
 
 
+async def page_that_does_not_listen_holds_up_no_other_once_it_is_done(
+    port: int, ca: Path, _pages: Pages
+) -> None:
+    async with await Connection.open(port, ca) as connection:
+        stream = await connection.stream("POST", "/deaf")
+        for _ in range(20):
+            await stream.send(b"x", SOON)
+        await lives(connection)
+
+
 async def failed_handler_ends_its_stream(port: int, ca: Path, _pages: Pages) -> None:
     async with await Connection.open(port, ca) as connection:
         stream = await connection.stream("POST", "/fails")
@@ -102,6 +112,7 @@ async def flood_of_resets_ends_the_connection(port: int, ca: Path, _pages: Pages
 
 SCENARIOS: tuple[Scenario, ...] = (
     data_after_the_servers_end_keeps_the_connection,
+    page_that_does_not_listen_holds_up_no_other_once_it_is_done,
     failed_handler_ends_its_stream,
     client_that_does_not_read_holds_back_its_sender,
     more_than_a_thousand_streams_live_on_one_connection,

@@ -142,6 +142,7 @@ class GuardedH2Protocol(BatchingH2Protocol):
         An application that failed or gave up in the middle of a response left
         its client hanging, with no END_STREAM and no RST_STREAM.
         """
+        self._forget_unheard(stream_id)
         buffer = self.stream_buffers.pop(stream_id, None)
         if buffer is None:
             return
@@ -155,6 +156,16 @@ class GuardedH2Protocol(BatchingH2Protocol):
                 await buffer.close()
                 self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.INTERNAL_ERROR)
         await self._flush()
+
+    def _forget_unheard(self, stream_id: int) -> None:
+        """Let go of a connection that waits for an application which is done to listen.
+
+        Ten pieces of a body wait for it; with the next the whole connection
+        does, and would for ever.
+        """
+        unheard = getattr(self.streams[stream_id].app_put, "__self__", None)
+        while unheard is not None and not unheard.empty():
+            unheard.get_nowait()
 
     async def _send_data(self, stream_id: int) -> None:
         with suppress(KeyError):  # it was ended while it was being sent
