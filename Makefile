@@ -37,7 +37,9 @@ pytest: $(STAMP)
 	$(BIN)/pytest
 
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks floor
+	$(BIN)/python -m benchmarks all --server hypercorn
+	$(BIN)/python -m benchmarks all --server granian
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
