@@ -1,13 +1,12 @@
 """Engines: where messages are kept. `open_storage` is the only door."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from miniqueue_py.storage.fsync import Fsync
 from miniqueue_py.storage.memory import MemoryStorage
 
 if TYPE_CHECKING:
     from miniqueue_py.broker.storage import Storage
-
-Fsync = Literal["always", "interval", "never"]
 
 __all__ = ["Fsync", "open_storage"]
 

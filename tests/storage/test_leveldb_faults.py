@@ -55,6 +55,23 @@ async def test_publishers_who_came_during_an_fsync_get_one_of_their_own(tmp_path
     await storage.aclose()
 
 
+async def test_publishers_of_a_failed_fsync_are_told_though_a_write_failed_first(
+    tmp_path: Path,
+) -> None:
+    storage, database, sync = faulty(tmp_path)
+    with sync.held_back():
+        first = asyncio.create_task(publish(storage, "a", b"1"))
+        await sync.wait_begun(1)
+        database.error = "IO error: bad"
+        with pytest.raises(StorageUnavailable):
+            await publish(storage, "a", b"2")
+        sync.error = OSError(5, "Input/output error")
+
+    with pytest.raises(StorageUnavailable, match="Input/output error"):
+        await asyncio.wait_for(first, 10)
+    await storage.aclose()
+
+
 async def test_clean_stop_syncs_what_nobody_waited_for(tmp_path: Path) -> None:
     storage, _, sync = faulty(tmp_path)
     await publish(storage, "a", b"1")

@@ -20,34 +20,18 @@ goes on and an acknowledged message does not come back while the process lives.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from heapq import merge
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import plyvel
 
 from miniqueue_py.errors import DiskFull, StorageUnavailable
+from miniqueue_py.storage.fsync import Fsync
 from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.catalogue import TopicState
 from miniqueue_py.storage.leveldb.files import words_of
+from miniqueue_py.storage.leveldb.syncer import Arrival, Syncer, Written
 from miniqueue_py.storage.leveldb.window import Entry
-
-Fsync = Literal["always", "interval", "never"]
-
-
-class Arrival(NamedTuple):
-    """A message on its way to the disk."""
-
-    topic: TopicState
-    key: bytes
-    record: bytes
-
-
-class _Written(NamedTuple):
-    """What one or more batches put into the page cache, and who waits for the disk."""
-
-    arrivals: list[Arrival]
-    waiters: list[asyncio.Future[None]]
 
 
 class Committer:
@@ -66,21 +50,14 @@ class Committer:
     ) -> None:
         self.failure: StorageUnavailable | None = None
         self._database = database
-        self._sync = sync
         self._has_room = has_room
-        self._policy = policy
-        self._interval_seconds = interval_seconds
         self._on_durable = on_durable
         self._on_refused = on_refused
         self._moves: dict[bytes, bytes | None] = {}
         self._dirty: dict[TopicState, None] = {}
-        self._next = _Written([], [])
-        self._unsynced = _Written([], [])
-        self._is_dirty_on_disk = False
+        self._next = Written()
         self._turn: asyncio.Handle | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._syncing: asyncio.Future[None] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="miniqueue-fsync")
+        self._syncer = Syncer(sync, policy, interval_seconds, self._confirm, self._fail_synced)
 
     # What the engine says
 
@@ -133,13 +110,11 @@ class Committer:
         if self.failure is not None:
             return
         self.failure = _translate(error)
-        refused, self._next = self._next, _Written([], [])
-        unsynced, self._unsynced = self._unsynced, _Written([], [])
         # What was written and not synced may be found after a restart: it
         # was never confirmed, so either is right. It is not shown until then.
-        for waiter in [*refused.waiters, *unsynced.waiters]:
-            if not waiter.done():
-                waiter.set_exception(self.failure)
+        self._syncer.give_up().refuse(self.failure)
+        refused, self._next = self._next, Written()
+        refused.refuse(self.failure)
         self._on_refused(refused.arrivals)
 
     def read(self, start: bytes, stop: bytes) -> Iterator[Entry]:
@@ -166,36 +141,17 @@ class Committer:
         except plyvel.Error as error:
             self.fail(error)
             return
-        self._is_dirty_on_disk = True
-        if self._policy == "always":
-            self._unsynced.arrivals.extend(self._next.arrivals)
-            self._unsynced.waiters.extend(self._next.waiters)
-            self._next = _Written([], [])
-            if self._unsynced.waiters:
-                self._start_sync()
-                return
-        else:
-            written, self._next = self._next, _Written([], [])
-            self._confirm(written)
-        self._sync_later()
+        written, self._next = self._next, Written()
+        self._syncer.take(written)
 
     async def aclose(self) -> None:
         """Write and sync what is left. Whoever still waits is answered."""
         self.flush()
-        while self._syncing is not None:
-            await asyncio.wait([self._syncing])
-            await asyncio.sleep(0)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         try:
-            if self._is_dirty_on_disk and self.failure is None:
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._sync)
+            await self._syncer.aclose()
         except OSError as error:
             self.fail(error)
             raise StorageUnavailable(words_of(error)) from error
-        finally:
-            self._thread.shutdown()
 
     # How it is done
 
@@ -226,43 +182,14 @@ class Committer:
         self._moves.clear()
         self._dirty.clear()
 
-    def _sync_later(self) -> None:
-        """Let an fsync follow within the interval, though nobody waits for it."""
-        if self._policy != "never" and self._timer is None and self._syncing is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._interval_seconds, self._start_sync)
-
-    def _start_sync(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._syncing is not None:
-            return
-        written, self._unsynced = self._unsynced, _Written([], [])
-        self._is_dirty_on_disk = False
-        loop = asyncio.get_running_loop()
-        self._syncing = loop.run_in_executor(self._thread, self._sync)
-        self._syncing.add_done_callback(lambda done: self._finish_sync(written, done))
-
-    def _finish_sync(self, written: _Written, done: asyncio.Future[None]) -> None:
-        self._syncing = None
-        error = done.exception()
-        if error is not None:
-            self._unsynced.waiters.extend(written.waiters)
-            self.fail(error)
-            return
-        if self._unsynced.waiters and self.failure is None:
-            self._start_sync()
-        elif self._is_dirty_on_disk:
-            self._sync_later()
-        self._confirm(written)
-
-    def _confirm(self, written: _Written) -> None:
-        for waiter in written.waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+    def _confirm(self, written: Written) -> None:
+        written.resolve()
         if written.arrivals:
             self._on_durable(written.arrivals)
+
+    def _fail_synced(self, error: BaseException, written: Written) -> None:
+        self.fail(error)
+        written.refuse(_translate(error))
 
 
 def _translate(error: BaseException) -> StorageUnavailable:

@@ -17,9 +17,10 @@ from miniqueue_py.broker.delivery import Ack, Delay, Delivery, Outcome, Requeue
 from miniqueue_py.broker.message import Message
 from miniqueue_py.broker.storage import TopicStatistics, Totals
 from miniqueue_py.errors import DatabaseRefused, StorageCorrupt, StorageUnavailable
+from miniqueue_py.storage.fsync import Fsync
 from miniqueue_py.storage.leveldb import keys, records
 from miniqueue_py.storage.leveldb.catalogue import Catalogue, TopicState
-from miniqueue_py.storage.leveldb.committer import Arrival, Committer, Fsync
+from miniqueue_py.storage.leveldb.committer import Committer
 from miniqueue_py.storage.leveldb.delays import Delays
 from miniqueue_py.storage.leveldb.files import (
     LogSync,
@@ -29,6 +30,7 @@ from miniqueue_py.storage.leveldb.files import (
     words_of,
 )
 from miniqueue_py.storage.leveldb.janitor import Janitor
+from miniqueue_py.storage.leveldb.syncer import Arrival
 from miniqueue_py.storage.leveldb.window import Entry
 
 

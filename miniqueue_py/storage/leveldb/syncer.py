@@ -1,0 +1,130 @@
+"""When what was written is put on the disk, and who is told.
+
+One fsync at a time, in a thread of its own. All who wait when one begins are
+served by it; those who come meanwhile by the next.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from miniqueue_py.errors import StorageUnavailable
+from miniqueue_py.storage.fsync import Fsync
+from miniqueue_py.storage.leveldb.catalogue import TopicState
+
+
+class Arrival(NamedTuple):
+    """A message on its way to the disk."""
+
+    topic: TopicState
+    key: bytes
+    record: bytes
+
+
+class Written:
+    """What batches put into the page cache, and who waits for the disk."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[Arrival] = []
+        self.waiters: list[asyncio.Future[None]] = []
+
+    def add(self, other: "Written") -> None:
+        self.arrivals += other.arrivals
+        self.waiters += other.waiters
+
+    def resolve(self) -> None:
+        """Tell those who wait that it is durable."""
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def refuse(self, failure: StorageUnavailable) -> None:
+        """Tell those who wait that it may not be."""
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_exception(failure)
+
+
+class Syncer:
+    """Carries out the policy of fsync."""
+
+    def __init__(
+        self,
+        sync: Callable[[], None],
+        policy: Fsync,
+        interval_seconds: float,
+        on_durable: Callable[[Written], None],
+        on_failed: Callable[[BaseException, Written], None],
+    ) -> None:
+        self._sync = sync
+        self._policy = policy
+        self._interval_seconds = interval_seconds
+        self._on_durable = on_durable
+        self._on_failed = on_failed
+        self._waiting = Written()
+        self._is_dirty = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._syncing: asyncio.Future[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="miniqueue-fsync")
+
+    def take(self, written: Written) -> None:
+        """See to what was just written, as the policy wants."""
+        self._is_dirty = True
+        if self._policy != "always":
+            self._on_durable(written)
+        else:
+            self._waiting.add(written)
+        self._go_on()
+
+    def give_up(self) -> Written:
+        """Return what still waits, and see to it no more."""
+        waiting, self._waiting = self._waiting, Written()
+        self._is_dirty = False
+        self._stop_timer()
+        return waiting
+
+    async def aclose(self) -> None:
+        """Sync what is left, whatever the policy. Raises OSError."""
+        while self._syncing is not None:
+            await asyncio.wait([self._syncing])
+            await asyncio.sleep(0)
+        self._stop_timer()
+        try:
+            if self._is_dirty:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._sync)
+        finally:
+            self._thread.shutdown()
+
+    def _go_on(self) -> None:
+        """Begin the next fsync now if somebody waits, else within the interval."""
+        if self._syncing is not None:
+            return
+        if self._waiting.waiters:
+            self._begin()
+        elif self._is_dirty and self._policy != "never" and self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._interval_seconds, self._begin)
+
+    def _begin(self) -> None:
+        self._stop_timer()
+        if self._syncing is not None:
+            return
+        written, self._waiting = self._waiting, Written()
+        self._is_dirty = False
+        self._syncing = asyncio.get_running_loop().run_in_executor(self._thread, self._sync)
+        self._syncing.add_done_callback(lambda done: self._finish(written, done))
+
+    def _finish(self, written: Written, done: asyncio.Future[None]) -> None:
+        self._syncing = None
+        error = done.exception()
+        if error is not None:
+            self._on_failed(error, written)
+            return
+        self._go_on()
+        self._on_durable(written)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
