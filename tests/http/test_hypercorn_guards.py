@@ -89,6 +89,14 @@ async def more_than_a_thousand_streams_live_on_one_connection(
         await lives(connection)
 
 
+async def client_that_did_not_notice_the_end_is_told(port: int, ca: Path, _pages: Pages) -> None:
+    async with await Connection.open(port, ca) as connection:
+        stream = await connection.stream("POST", "/early")
+        await stream.read_until_end(SOON)
+        await wait_until(lambda: stream.reset_code == 0, SOON)
+        await lives(connection)
+
+
 async def endless_upload_to_a_page_that_answered_is_stopped(
     port: int, ca: Path, _pages: Pages
 ) -> None:
@@ -116,6 +124,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     failed_handler_ends_its_stream,
     client_that_does_not_read_holds_back_its_sender,
     more_than_a_thousand_streams_live_on_one_connection,
+    client_that_did_not_notice_the_end_is_told,
     endless_upload_to_a_page_that_answered_is_stopped,
     flood_of_resets_ends_the_connection,
 )

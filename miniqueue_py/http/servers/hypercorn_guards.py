@@ -143,6 +143,9 @@ class GuardedH2Protocol(BatchingH2Protocol):
         its client hanging, with no END_STREAM and no RST_STREAM.
         """
         self._forget_unheard(stream_id)
+        stream = self.connection.streams.get(stream_id)
+        if stream is not None and not stream.closed:
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._reset, stream_id)
         buffer = self.stream_buffers.pop(stream_id, None)
         if buffer is None:
             return
@@ -151,7 +154,6 @@ class GuardedH2Protocol(BatchingH2Protocol):
         with suppress(h2.exceptions.ProtocolError):  # the connection or the stream went first
             if buffer.complete:
                 self.connection.end_stream(stream_id)
-                asyncio.get_running_loop().call_later(LINGER_SECONDS, self._reset, stream_id)
             else:
                 await buffer.close()
                 self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.INTERNAL_ERROR)
