@@ -12,9 +12,6 @@ from miniqueue_py.errors import StorageCorrupt
 FORMAT = 1
 HAS_DACK_COUNT = 0x01
 
-OVERHEAD = 2
-"""Bytes that the common record is longer than its body."""
-
 _COMMON = bytes((FORMAT, 0))
 _WITH_DACK_COUNT = Struct(">BBI")
 
