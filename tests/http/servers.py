@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 import hypercorn.protocol
@@ -13,7 +13,7 @@ from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.protocol import h2 as hypercorn_h2
 
 from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.http.asgi import Receive, Scope, Send, read_body, respond
+from miniqueue_py.http.asgi import Event, Receive, Scope, Send, read_body, respond
 from miniqueue_py.http.servers.hypercorn import make_config
 from miniqueue_py.http.servers.hypercorn_guards import (
     GuardedBuffer,
@@ -23,6 +23,12 @@ from miniqueue_py.http.servers.hypercorn_guards import (
 
 CHUNK = b"x" * (1 << 16)
 FLOOD_CHUNKS = 80
+PIECES = [bytes([number]) * (number * 1000) for number in range(200)]
+"""Bodies of all sizes, in an order that shows."""
+
+
+START = {"type": "http.response.start", "status": 200, "headers": []}
+END = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 class Pages:
@@ -31,6 +37,8 @@ class Pages:
     def __init__(self) -> None:
         self.is_flood_over = asyncio.Event()
         self.release = asyncio.Event()
+        self.heard: list[bytes] = []
+        """What the page that listens has received, piece by piece."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -38,29 +46,59 @@ class Pages:
                 event = await receive()
                 await send({"type": f"{event['type']}.complete"})
             return
-        start = {"type": "http.response.start", "status": 200, "headers": []}
-        match scope["path"]:
-            case "/echo":
-                await respond(send, 200, body=await read_body(scope, receive, 1 << 20))
-            case "/deaf":
-                await asyncio.sleep(0.1)
-                await respond(send, 200, body=b"heard nothing")
-            case "/early":
-                await respond(send, 200, body=b"no need to hear more")
-            case "/fails":
-                await send(start)
-                await send({"type": "http.response.body", "body": b"half", "more_body": True})
-                raise ConnectionAbortedError("the page failed, as it should")
-            case "/flood":
-                await send(start)
-                for _ in range(FLOOD_CHUNKS):
-                    await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
-                self.is_flood_over.set()
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-            case "/hold":
-                await send(start)
-                await self.release.wait()
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        page = getattr(self, scope["path"].replace("/", "_"))
+        await page(scope, receive, send)
+
+    async def _echo(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await respond(send, 200, body=await read_body(scope, receive, 1 << 20))
+
+    async def _deaf(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.1)
+        await respond(send, 200, body=b"heard nothing")
+
+    async def _early(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await respond(send, 200, body=b"no need to hear more")
+
+    async def _fails(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(_body(b"half"))
+        raise ConnectionAbortedError("the page failed, as it should")
+
+    async def _flood(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(START)
+        for _ in range(FLOOD_CHUNKS):
+            await send(_body(CHUNK))
+        self.is_flood_over.set()
+        await send(END)
+
+    async def _hold(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(START)
+        await self.release.wait()
+        await send(END)
+
+    async def _listen(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        has_more = True
+        while has_more and (event := await receive())["type"] == "http.request":
+            self.heard.append(event["body"])
+            has_more = event["more_body"]
+        await send(_body(b"%d" % sum(map(len, self.heard))))
+        await send(END)
+
+    async def _pieces(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(START)
+        for piece in PIECES:
+            await send(_body(piece))
+        await send(END)
+
+    async def _chatter(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(START)
+        while not self.release.is_set():
+            await send(_body(b"x" * 8000))
+
+
+def _body(body: bytes) -> Event:
+    return {"type": "http.response.body", "body": body, "more_body": True}
 
 
 @asynccontextmanager
@@ -73,6 +111,7 @@ async def running(
     port = listener.getsockname()[1]
     config = make_config(listener, certificates.certificate, certificates.key)
     config.keep_alive_timeout = keep_alive_seconds
+    config.graceful_timeout = 0.5  # a bare server may be stuck
     with pytest.MonkeyPatch.context() as patch:
         protocol: Any = GuardedH2Protocol if is_guarded else hypercorn_h2.H2Protocol
         patch.setattr(hypercorn.protocol, "H2Protocol", protocol)
@@ -89,7 +128,8 @@ async def running(
             stop.set()
             await asyncio.wait({serving}, timeout=0.5)
             config.cut_connections()
-            await asyncio.wait_for(serving, 10)
+            with nullcontext() if is_guarded else suppress(Exception):
+                await asyncio.wait_for(serving, 10)
 
 
 async def wait_until(holds: Callable[[], bool], wait_seconds: float = 5.0) -> None:

@@ -17,8 +17,13 @@ from hypercorn.protocol import h2 as hypercorn_h2
 from hypercorn.protocol.events import Body, EndBody, Response
 from priority.priority import MissingStreamError
 
+from miniqueue_py.http.servers.hypercorn_frames import FastConnection
+
 HIGH_WATER_BYTES = 1 << 16
 """Unsent bytes of a connection at which whoever sends waits for the socket."""
+
+TURN_BYTES = 1 << 18
+"""What one stream may send in a turn of the loop, with others waiting for theirs."""
 
 
 class BatchingH2Protocol(hypercorn_h2.H2Protocol):
@@ -29,6 +34,9 @@ class BatchingH2Protocol(hypercorn_h2.H2Protocol):
         self._writer: asyncio.StreamWriter = self.send.__self__.writer  # type: ignore[attr-defined]
         self._loop = asyncio.get_running_loop()
         self._flush_handle: asyncio.Handle | None = None
+        self.connection: FastConnection = FastConnection(
+            self.connection.config, self.connection.local_settings
+        )
         # Our own headers, lower-case and checked by the ASGI layer already.
         self.connection.config.validate_outbound_headers = False
         self.connection.config.normalize_outbound_headers = False
@@ -42,10 +50,9 @@ class BatchingH2Protocol(hypercorn_h2.H2Protocol):
         try:
             if isinstance(event, Response):
                 self._send_headers(event)
-            elif isinstance(event, Body) and self._can_send(event.stream_id, len(event.data)):
-                self.connection.send_data(event.stream_id, event.data)
-                await self._flush()
-            elif isinstance(event, EndBody) and self._can_send(event.stream_id, 0):
+            elif isinstance(event, Body):
+                await self._send_body(event.stream_id, event.data)
+            elif isinstance(event, EndBody) and self._is_next(event.stream_id):
                 self.connection.end_stream(event.stream_id)
                 self.stream_buffers.pop(event.stream_id).set_complete()
                 self.priority.remove_stream(event.stream_id)
@@ -66,19 +73,32 @@ class BatchingH2Protocol(hypercorn_h2.H2Protocol):
         )
         self._flush_soon()
 
-    def _can_send(self, stream_id: int, size: int) -> bool:
-        """Tell if so much may go out now, ahead of nothing of its own stream."""
+    async def _send_body(self, stream_id: int, body: bytes) -> None:
+        """Send what the peer's windows allow; the rest waits its turn."""
+        rest = memoryview(body)
+        while rest and self._is_next(stream_id):
+            window = self.connection.local_flow_control_window(stream_id)
+            size = min(len(rest), max(window, 0), TURN_BYTES)
+            if not size:
+                break
+            self.connection.send_body(stream_id, rest[:size])
+            rest = rest[size:]
+            await self._flush()
+        if rest:
+            await super().stream_send(Body(stream_id=stream_id, data=bytes(rest)))
+
+    def _is_next(self, stream_id: int) -> bool:
+        """Tell if what is sent now comes ahead of nothing of its own stream."""
         buffer = self.stream_buffers.get(stream_id)
-        return (
-            buffer is not None
-            and not buffer.buffer
-            and not buffer.complete
-            and size <= self.connection.max_outbound_frame_size
-            and (not size or size <= self.connection.local_flow_control_window(stream_id))
-        )
+        return buffer is not None and not buffer.buffer and not buffer.complete
 
     async def _flush(self) -> None:
-        self._flush_soon()
+        """Send what there is by the end of the turn, and wait while that is much."""
+        is_much = self.connection.outgoing_size > HIGH_WATER_BYTES
+        if is_much:
+            self._write()
+        else:
+            self._flush_soon()
         if self._writer.is_closing():
             return
         if self._writer.transport.get_write_buffer_size() > HIGH_WATER_BYTES:
@@ -86,6 +106,9 @@ class BatchingH2Protocol(hypercorn_h2.H2Protocol):
                 await self._writer.drain()
             except (ConnectionError, RuntimeError):
                 await self.handle(Closed())
+        if is_much:
+            # A peer that takes all at once must not keep everybody else waiting.
+            await asyncio.sleep(0)
 
     def _flush_soon(self) -> None:
         if self._flush_handle is None:
@@ -95,6 +118,6 @@ class BatchingH2Protocol(hypercorn_h2.H2Protocol):
         if self._flush_handle is not None:
             self._flush_handle.cancel()
             self._flush_handle = None
-        data = self.connection.data_to_send()
-        if data and not self._writer.is_closing():
-            self._writer.write(data)
+        outgoing = self.connection.take_outgoing()
+        if outgoing and not self._writer.is_closing():
+            self._writer.write(outgoing)
