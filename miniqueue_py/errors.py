@@ -38,15 +38,81 @@ class BodyCutShort(BadRequest):
         super().__init__(f"the body is {received} bytes long, and {declared} were declared")
 
 
+class BadParameter(BadRequest):
+    """A parameter of the request does not parse: the sentence names it."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name} {problem}")
+
+
+class BadPolicy(BadRequest):
+    """A topic's policy has a field that is unknown, or a value that cannot be."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"policy: {problem}")
+
+
+class UnknownContentType(BadRequest):
+    """The body is in a format that this path does not take: send one that it does."""
+
+    def __init__(self, content_type: str, known: str) -> None:
+        super().__init__(f"Content-Type {content_type!r} is not taken here; send {known}")
+
+
+class Contradiction(MiniqueueError):
+    """A setting contradicts another: change one of them."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+
+
+class TopicNotFound(MiniqueueError):
+    """Nothing was ever published to that topic, or it was deleted since."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"there is no topic {topic!r}; the first publish to it, or a policy, makes one"
+        )
+
+
 class SettlementError(MiniqueueError):
     """A settlement changed nothing; whatever it named is where it was."""
 
 
 class NotInFlight(SettlementError):
-    """A command settled a delivery, and this stream holds none."""
+    """A command settled a delivery that this stream does not hold."""
+
+    def __init__(
+        self, command: str, delivery: int | None = None, *, was_held: bool = False
+    ) -> None:
+        if delivery is None:
+            words = f"{command} received with no message in flight"
+        elif was_held:
+            words = (
+                f"{command} {delivery}: it is not in flight any more; "
+                "it was settled, or its lease ran out"
+            )
+        else:
+            words = f"{command} {delivery}: no such delivery was made on this stream"
+        super().__init__(words)
+
+
+class LeaseExpired(SettlementError):
+    """The delivery was settled after its lease ran out.
+
+    Nothing is lost: the message is ready again, or with the consumer that
+    holds it now. Drop the result and take the next.
+    """
 
     def __init__(self, command: str) -> None:
-        super().__init__(f"{command} received with no message in flight")
+        super().__init__(f"{command} came too late: the lease of the message ran out")
+
+
+class NotAConsumer(SettlementError):
+    """CREDIT came on a stream that has not sent INIT."""
+
+    def __init__(self) -> None:
+        super().__init__("CREDIT received before INIT")
 
 
 class AlreadyInitialised(SettlementError):
@@ -63,8 +129,9 @@ class AlreadyInitialised(SettlementError):
 class TopicFull(MiniqueueError):
     """The cap on waiting messages is reached: repeat when consumers have drained some."""
 
-    def __init__(self, setting: str, limit: int) -> None:
-        super().__init__(f"the broker is full: {setting} is {limit}; try again later")
+    def __init__(self, setting: str, limit: int, topic: str | None = None) -> None:
+        who = "the broker" if topic is None else f"topic {topic!r}"
+        super().__init__(f"{who} is full: {setting} is {limit}; try again later")
         self.setting = setting
         self.limit = limit
 

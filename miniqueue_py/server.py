@@ -11,7 +11,9 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from miniqueue_py.broker.broker import Broker, Limits
+from miniqueue_py.broker.administration import Administration
+from miniqueue_py.broker.admission import Limits
+from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.clock import SystemClock
 from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.timekeeper import Timekeeper
@@ -44,8 +46,8 @@ async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
     _on_signals(stop)
     with open_listener(settings.host, settings.port, settings.keepalive_seconds) as listener:
         url = url_of(listener)
-        async with _open_broker(settings) as broker:
-            pages = Pages(broker)
+        async with _open_broker(settings) as (broker, administration):
+            pages = Pages(broker, administration)
             app = Streams(
                 broker,
                 pages,
@@ -74,19 +76,16 @@ async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
 
 
 @asynccontextmanager
-async def _open_broker(settings: Settings) -> AsyncIterator[Broker]:
+async def _open_broker(settings: Settings) -> AsyncIterator[tuple[Broker, Administration]]:
     storage = open_storage(
         settings.database,
         fsync=settings.fsync,
         fsync_interval_seconds=settings.fsync_interval_seconds,
     )
     try:
-        broker = Broker(
-            storage,
-            SystemClock(),
-            limits=Limits(settings.max_message_bytes, settings.max_msgs, settings.max_bytes),
-            observers=Observers(*log_events(settings.level)),
-        )
+        observers = Observers(*log_events(settings.level))
+        limits = Limits(settings.max_message_bytes, settings.max_msgs, settings.max_bytes)
+        broker = Broker(storage, SystemClock(), limits=limits, observers=observers)
         timekeeper = Timekeeper(
             broker,
             settings.period_seconds,
@@ -94,7 +93,7 @@ async def _open_broker(settings: Settings) -> AsyncIterator[Broker]:
         )
         ticking = asyncio.create_task(timekeeper.run())
         try:
-            yield broker
+            yield broker, Administration(broker, storage, observers)
         finally:
             ticking.cancel()
     finally:

@@ -1,4 +1,4 @@
-"""Publish, subscribe, purge: the verbs that doors use.
+"""Publish, subscribe, receive, purge: the verbs that doors use.
 
 The broker puts storage and the lines of waiting subscribers together. It
 holds no messages and no sockets, and decides who may publish.
@@ -7,10 +7,13 @@ holds no messages and no sockets, and decides who may publish.
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from random import random
 
+from miniqueue_py.broker.admission import Limits, admit
+from miniqueue_py.broker.alarms import Alarms
 from miniqueue_py.broker.clock import Clock
 from miniqueue_py.broker.events import (
+    Expired,
     Observers,
     Published,
     Purged,
@@ -18,25 +21,19 @@ from miniqueue_py.broker.events import (
     StorageFailed,
     StorageRecovered,
 )
-from miniqueue_py.broker.message import Message
-from miniqueue_py.broker.storage import Storage, TopicStatistics
+from miniqueue_py.broker.message import Publication, Stored
+from miniqueue_py.broker.receipts import Receipt, Receipts
+from miniqueue_py.broker.settling import Decision, Settler
+from miniqueue_py.broker.storage import Storage
 from miniqueue_py.broker.subscriber import Subscriber
 from miniqueue_py.broker.topic import Topic
-from miniqueue_py.errors import (
-    MessageTooLong,
-    ShuttingDown,
-    StorageUnavailable,
-    TopicFull,
-)
+from miniqueue_py.errors import ShuttingDown, StorageUnavailable
 
+SLICE = 1000
+"""Moves that time makes in one turn of the loop; others have their turn in between."""
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the broker takes; 0 means no limit."""
-
-    max_message_bytes: int = 1 << 20
-    max_messages: int = 0
-    max_bytes: int = 0
+RECEIVE_LEASE_SECONDS = 30.0
+"""How long what was received without a stream may be held, if nobody says."""
 
 
 class Broker:
@@ -47,8 +44,9 @@ class Broker:
         storage: Storage,
         clock: Clock,
         *,
-        limits: Limits = Limits(),
+        limits: Limits = Limits(),  # noqa: B008  never changed
         observers: Observers = Observers(),  # noqa: B008  never changed
+        chance: Callable[[], float] = random,
     ) -> None:
         self.clock = clock
         self.limits = limits
@@ -57,7 +55,10 @@ class Broker:
         """Messages whose consumers did not settle them while the broker drained."""
         self._storage = storage
         self._observers = observers
+        self._settler = Settler(storage, clock, observers, chance)
+        self.receipts = Receipts(self._settler, clock)
         self._topics: dict[str, Topic] = {}
+        self._leaseholders: Alarms[Subscriber] = Alarms()
         self._drained = asyncio.Event()
         self._told_cause: str | None = None
         storage.watch(self._on_ready)
@@ -65,23 +66,31 @@ class Broker:
     def __repr__(self) -> str:
         return f"<Broker, {len(self._topics)} topics with subscribers>"
 
-    async def publish(self, topic: str, bodies: Sequence[bytes]) -> None:
-        """Store messages; they are durable and confirmed when it returns.
+    def publish(
+        self, topic: str, publications: Sequence[Publication]
+    ) -> "asyncio.Future[Sequence[Stored]]":
+        """Store messages; they are durable and confirmed when what it returns is done.
 
-        Raises MessageTooLong, TopicFull, ShuttingDown, StorageUnavailable; none
-        of the messages was confirmed then.
+        It begins at once, and whoever wants to may publish more before that.
+        Raises MessageTooLong, Contradiction, TopicFull and ShuttingDown at
+        once; StorageUnavailable then or later. None of the messages was
+        confirmed then.
         """
-        self._check_room(bodies)
+        if self.is_draining:
+            raise ShuttingDown
         try:
-            await self._storage.append(topic, [Message(body) for body in bodies])
+            admitted, policy = admit(self._storage, self.limits, topic, publications)
+            stored = self._storage.append(topic, admitted, self.clock.now(), policy.dedupe_window)
         except StorageUnavailable:
             self._tell_failure()
             raise
-        if self._observers:
-            self._observers.tell(Published(topic, len(bodies), sum(map(len, bodies))))
+        stored.add_done_callback(lambda done: self._tell_published(topic, publications, done))
+        return stored
 
     @contextmanager
-    def subscribe(self, name: str, on_change: Callable[[], None]) -> Iterator[Subscriber]:
+    def subscribe(
+        self, name: str, on_change: Callable[[], None], lease_seconds: float | None = None
+    ) -> Iterator[Subscriber]:
         """Be a subscriber of a topic until the block ends, however it ends.
 
         Raises ShuttingDown.
@@ -90,18 +99,38 @@ class Broker:
             raise ShuttingDown
         topic = self._topics.get(name)
         if topic is None:
-            topic = self._topics[name] = Topic(name, self._storage)
-        subscriber = Subscriber(topic, self._storage, self._observers, on_change)
+            topic = self._topics[name] = Topic(name, self._storage, self.clock)
+        subscriber = Subscriber(
+            topic,
+            self._settler,
+            self._observers,
+            on_change,
+            lease_seconds=lease_seconds,
+            on_lease=self._leaseholders.set,
+        )
         topic.subscribers.add(subscriber)
         try:
             yield subscriber
         finally:
-            if self.is_draining and subscriber.in_flight is not None:
-                self.given_back += 1
-            subscriber.leave()
-            if not topic.subscribers:
-                self._topics.pop(name, None)
-            self._tell_drained()
+            self._dismiss(subscriber)
+
+    async def receive(
+        self, topic: str, limit: int, wait_seconds: float, lease_seconds: float | None = None
+    ) -> Sequence[Receipt]:
+        """Take up to `limit` messages without a stream; wait for the first.
+
+        There are none when the wait is over. Raises ShuttingDown.
+        """
+        changed = asyncio.Event()
+        with self.subscribe(topic, changed.set) as subscriber:
+            subscriber.start(limit)
+            if not changed.is_set() and wait_seconds > 0:
+                await self._wait_for(changed, wait_seconds)
+            if subscriber.closing and not subscriber.in_flight:
+                raise ShuttingDown
+            deliveries = subscriber.hand_over()
+            seconds = lease_seconds or self._storage.policy(topic).lease or RECEIVE_LEASE_SECONDS
+            return self.receipts.hand_out(topic, deliveries, seconds)
 
     async def purge(self, topic: str) -> None:
         """Remove every message of the topic, and of no other. Raises StorageUnavailable."""
@@ -109,11 +138,22 @@ class Broker:
         if self._observers:
             self._observers.tell(Purged(topic))
 
-    def tick(self) -> None:
-        """Make every move whose time has come."""
-        restored = self._storage.release_due(self.clock.now())
-        if restored and self._observers:
-            self._observers.tell(Restored(restored))
+    async def tick(self) -> None:
+        """Make every move whose time has come, some in each turn of the loop."""
+        now = self.clock.now()
+        has_more = True
+        while has_more:
+            has_more = self._expire_leases(now)
+            await asyncio.sleep(0)
+        while True:
+            moved = self._storage.release_due(now, SLICE)
+            if self._observers and moved.restored:
+                self._observers.tell(Restored(moved.restored))
+            if self._observers and moved.expired:
+                self._observers.tell(Expired(moved.expired))
+            if not moved.has_more:
+                break
+            await asyncio.sleep(0)
         self._tell_failure()
 
     def drain(self) -> None:
@@ -133,38 +173,85 @@ class Broker:
     def subscriber_count(self) -> int:
         return sum(len(topic.subscribers) for topic in self._topics.values())
 
+    def consumer_count(self, topic: str) -> int:
+        """Count the streams, and the requests, that want messages of a topic."""
+        known = self._topics.get(topic)
+        return sum(each.is_consumer for each in known.subscribers) if known else 0
+
     @property
     def failure(self) -> StorageUnavailable | None:
         """Why publishing is refused by the store, or None."""
         return self._storage.failure
 
-    def topics(self) -> Sequence[str]:
-        """Name the topics that hold messages, or held some."""
-        return self._storage.topics()
+    def _dismiss(self, subscriber: Subscriber) -> None:
+        topic = subscriber.topic
+        try:
+            if self.is_draining:  # a consumer that the broker sends away has not failed
+                self.given_back += len(subscriber.in_flight)
+                subscriber.leave(Decision.RELEASE)
+            else:
+                subscriber.leave(Decision.LEFT)
+        finally:  # others may have stumbled over what it gave back
+            self._leaseholders.drop(subscriber)
+            if not topic.subscribers:
+                self._topics.pop(topic.name, None)
+            self._tell_drained()
 
-    def statistics(self, topic: str) -> TopicStatistics:
-        """Count a topic's messages by state."""
-        return self._storage.statistics(topic)
+    def _expire_leases(self, now: float) -> bool:
+        """End some leases that are over; tell if there may be more."""
+        left = SLICE - self.receipts.expire(now, SLICE)
+        while left > 0:
+            subscriber = self._leaseholders.pop_due(now)
+            if subscriber is None:
+                return False
+            try:
+                left -= subscriber.expire(now, left)
+            finally:
+                until = subscriber.next_expiry
+                if until is not None:
+                    self._leaseholders.set(subscriber, until)
+        return True
 
-    def _check_room(self, bodies: Sequence[bytes]) -> None:
-        if self.is_draining:
-            raise ShuttingDown
-        limits = self.limits
-        for body in bodies:
-            if len(body) > limits.max_message_bytes:
-                raise MessageTooLong(limits.max_message_bytes)
-        if not (limits.max_messages or limits.max_bytes):
-            return
-        totals = self._storage.totals()
-        if limits.max_messages and totals.messages + len(bodies) > limits.max_messages:
-            raise TopicFull("-max-msgs", limits.max_messages)
-        if limits.max_bytes and totals.bytes + sum(map(len, bodies)) > limits.max_bytes:
-            raise TopicFull("-max-bytes", limits.max_bytes)
+    async def _wait_for(self, changed: asyncio.Event, seconds: float) -> None:
+        waits = (
+            asyncio.create_task(changed.wait()),
+            asyncio.create_task(self.clock.sleep(seconds)),
+        )
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     def _on_ready(self, name: str) -> None:
         topic = self._topics.get(name)
         if topic is not None:
             topic.deal()
+
+    def _tell_published(
+        self,
+        topic: str,
+        publications: Sequence[Publication],
+        done: "asyncio.Future[Sequence[Stored]]",
+    ) -> None:
+        if done.cancelled():
+            return
+        if done.exception() is not None:
+            self._tell_failure()
+        elif self._observers:
+            new = [
+                publication
+                for publication, stored in zip(publications, done.result(), strict=True)
+                if not stored.is_duplicate
+            ]
+            self._observers.tell(
+                Published(
+                    topic,
+                    sum(len(each.bodies) for each in new),
+                    sum(sum(map(len, each.bodies)) for each in new),
+                    len(publications) - len(new),
+                )
+            )
 
     def _tell_drained(self) -> None:
         if self.is_draining and not self._topics:

@@ -1,13 +1,15 @@
 """What the broker states as facts, for whoever listens.
 
 The core does not log and does not count. Observers turn facts into lines and
-metrics; where nobody listens no fact is built.
+metrics; where nobody listens no fact is built. A fact is of many messages,
+because that is how they travel.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from miniqueue_py.broker.delivery import Outcome
+from miniqueue_py.broker.delivery import Delivery, Outcome
+from miniqueue_py.broker.policy import TopicPolicy
 
 
 class Published(NamedTuple):
@@ -17,26 +19,50 @@ class Published(NamedTuple):
     messages: int
     size: int
     """Bytes of their bodies together."""
+    duplicates: int = 0
+    """Publications that stored nothing, since their key was known."""
 
 
 class Delivered(NamedTuple):
-    """A message was handed to a consumer."""
+    """Messages were handed to a consumer."""
 
     topic: str
-    dack_count: int
+    deliveries: Sequence[Delivery]
 
 
 class Settled(NamedTuple):
-    """A delivery ended, and this is how."""
+    """Deliveries ended: what was decided, and what came of it."""
 
     topic: str
+    decision: str
     outcome: Outcome
+    deliveries: Sequence[Delivery]
 
 
 class Restored(NamedTuple):
     """Delays ended; that many messages are ready again."""
 
     messages: int
+
+
+class Expired(NamedTuple):
+    """That many messages are gone because their ttl was over."""
+
+    messages: int
+
+
+class Redriven(NamedTuple):
+    """Dead letters went back to where they came from."""
+
+    topic: str
+    messages: int
+
+
+class PolicySet(NamedTuple):
+    """A topic has a new policy, or was paused or resumed."""
+
+    topic: str
+    policy: TopicPolicy
 
 
 class Purged(NamedTuple):
@@ -55,7 +81,18 @@ class StorageRecovered(NamedTuple):
     """The store takes messages again."""
 
 
-Event = Published | Delivered | Settled | Restored | Purged | StorageFailed | StorageRecovered
+Event = (
+    Published
+    | Delivered
+    | Settled
+    | Restored
+    | Expired
+    | Redriven
+    | PolicySet
+    | Purged
+    | StorageFailed
+    | StorageRecovered
+)
 Observer = Callable[[Event], None]
 
 

@@ -1,18 +1,79 @@
-"""What is published."""
+"""What is published, and what has happened to it since."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+MessageId = tuple[int, int]
+"""The number of the topic it was first published to, and its place in the order of
+publishing there. A message keeps it wherever it goes."""
+
+
+def id_text(message_id: MessageId) -> str:
+    """Return the id as clients see it: `1-17`."""
+    return f"{message_id[0]}-{message_id[1]}"
+
+
+class Origin(NamedTuple):
+    """Where a dead letter came from, and why it left."""
+
+    topic: str
+    reason: str
+    attempts: int
+    at_ms: int
+
+
+class Extras(NamedTuple):
+    """What most messages have not; times are milliseconds since the epoch."""
+
+    dack_count: int = 0
+    """How often it was set aside by a DACK."""
+    attempts: int = 0
+    """How often it was handed out and came back."""
+    priority: int = 0
+    """0 to 255, the higher first."""
+    expires_ms: int | None = None
+    origin: Origin | None = None
+
+
+PLAIN = Extras()
 
 
 class Message(NamedTuple):
-    """A body of bytes and what has happened to it so far.
+    """A body of bytes with an id.
 
     A tuple, not a dataclass: one is made for every delivery.
     """
 
     body: bytes
-    dack_count: int = 0
-    """How often it was set aside by a DACK."""
+    id: MessageId
+    published_ms: int | None
+    """None for what an early version stored, which did not write it down."""
+    extras: Extras = PLAIN
 
-    def set_aside(self) -> "Message":
-        """Return it as it is after one more DACK."""
-        return self._replace(dack_count=self.dack_count + 1)
+    @property
+    def attempt(self) -> int:
+        """The number of the next handing-out, or of the one under way."""
+        return self.extras.attempts + 1
+
+    def has_expired(self, now_ms: int) -> bool:
+        expires_ms = self.extras.expires_ms
+        return expires_ms is not None and expires_ms <= now_ms
+
+
+class Publication(NamedTuple):
+    """Bodies to publish, in order, under the same terms."""
+
+    bodies: Sequence[bytes]
+    priority: int = 0
+    delay_seconds: float = 0.0
+    ttl_seconds: float | None = None
+    key: str | None = None
+    """Of one body: a second publication of the key to the topic stores nothing."""
+
+
+class Stored(NamedTuple):
+    """What became of a publication."""
+
+    id: MessageId
+    """Of its first message; those behind it are numbered on."""
+    is_duplicate: bool = False

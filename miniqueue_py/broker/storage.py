@@ -1,30 +1,45 @@
 """The seam between the rules of the queue and the engines that keep messages.
 
 The verbs are moves in a message's life, not keys and values. They take and
-return batches. Only what has to wait for a disk is awaited: `append`, `purge`
-and `aclose`. Taking and settling answer at once, so a consumer that vanishes
-gives its messages back in the same turn of the loop, with no await in which
-it could be cancelled half-way. (An engine on another machine would keep a few
-leased messages at hand for that.)
+return batches. Only what has to wait for a disk is awaited. Taking and
+settling answer at once, so a consumer that vanishes gives its messages back in
+the same turn of the loop, with no await in which it could be cancelled
+half-way. (An engine on another machine would keep a few leased messages at
+hand for that.)
+
+How long somebody may hold a message is the broker's affair: an engine knows
+that a message is held and by which delivery, not until when.
 
 Whoever waits for messages is told by `watch`, whatever made them ready: there
 is one way to be woken, so no wake-up can be forgotten.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from miniqueue_py.broker.delivery import Delivery, Outcome
-from miniqueue_py.broker.message import Message
+from miniqueue_py.broker.message import Message, Publication, Stored
+from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.errors import StorageUnavailable
 
 
 class TopicStatistics(NamedTuple):
-    """How many messages of a topic are where."""
+    """How many messages of a topic are where, and how many ever were."""
 
-    ready: int
-    in_flight: int
-    delayed: int
+    ready: int = 0
+    in_flight: int = 0
+    delayed: int = 0
+    arriving: int = 0
+    """Being written, and not to be seen yet."""
+    bytes: int = 0
+    """Of the bodies of all these."""
+    published: int = 0
+    delivered: int = 0
+    acknowledged: int = 0
+    expired: int = 0
+    buried: int = 0
+    """How many left for a dead-letter topic."""
 
 
 class Totals(NamedTuple):
@@ -34,39 +49,98 @@ class Totals(NamedTuple):
     bytes: int
 
 
+class Moved(NamedTuple):
+    """What time did to the messages of an engine."""
+
+    restored: int = 0
+    """Delays that ended: these are ready again."""
+    expired: int = 0
+    """Messages that are gone because their ttl was over."""
+    has_more: bool = False
+    """True when the limit was reached before all was done."""
+
+
 class Storage(Protocol):
-    """What an engine promises; `miniqueue_py.testing.check_storage` tests each line."""
+    """What an engine promises; `miniqueue_py.testing.check_storage` tests each line.
 
-    async def append(self, topic: str, messages: Sequence[Message]) -> None:
-        """Store messages behind those that wait; durable when it returns.
+    An instant is in seconds since the epoch, as the broker's clock gives it.
+    """
 
-        A caller that is cancelled may find them stored all the same. Raises
-        StorageUnavailable (DiskFull) when nothing was confirmed.
+    def append(
+        self, topic: str, publications: Sequence[Publication], now: float, keep_keys_for: float
+    ) -> "asyncio.Future[Sequence[Stored]]":
+        """Store messages behind those that wait; durable when what it returns is done.
+
+        It begins at once: two calls are stored in their order whatever is
+        awaited first. A caller that is cancelled may find them stored all the
+        same. Publications are all stored or none. One with a key that was
+        stored in the last `keep_keys_for` seconds stores nothing, and its
+        answer comes when the first one is durable. Raises StorageUnavailable
+        (DiskFull), at once or when awaited, when nothing was confirmed.
         """
         ...
 
-    def lease(self, topic: str, limit: int) -> Sequence[Delivery]:
-        """Hand out up to `limit` ready messages, first in line first, each to one holder."""
+    def lease(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Delivery]:
+        """Hand out ready messages, first in line first, each to one holder.
+
+        At most `limit`, and no further one when those have `max_bytes` or
+        more. What has expired is not handed out: it is gone.
+        """
         ...
 
     def settle(self, deliveries: Sequence[Delivery], outcome: Outcome) -> Sequence[Delivery]:
         """End deliveries; return those that were not held any more and so changed nothing."""
         ...
 
-    def release_due(self, now: float) -> int:
-        """Return messages whose delay is over to the front, in due order; say how many."""
+    def release_due(self, now: float, limit: int) -> Moved:
+        """Make the moves whose time has come, at most `limit` of them.
+
+        Delays that are over go to the front, in due order; those that equal
+        in that, in the order of publishing. Messages whose ttl is over are
+        removed, the oldest first, and keys that were kept long enough
+        forgotten. Called again with the same `now`, it goes on where it
+        stopped: the order is that of one call without a limit.
+        """
         ...
 
     async def purge(self, topic: str) -> None:
-        """Remove every message of that topic, in constant time, durable when it returns."""
+        """Remove a topic with its messages, its keys and its policy.
+
+        In constant time; durable when it returns.
+        """
+        ...
+
+    def peek(self, topic: str, limit: int, now: float) -> Sequence[Message]:
+        """Return what would be handed out next, and hand out nothing."""
+        ...
+
+    def policy(self, topic: str) -> TopicPolicy:
+        """Return the topic's policy; an unknown topic has the default."""
+        ...
+
+    async def set_policy(self, topic: str, policy: TopicPolicy) -> None:
+        """Give a topic a policy, which makes the topic if need be; durable when it returns."""
         ...
 
     def topics(self) -> Sequence[str]:
-        """Name the topics that were ever published to and not deleted since."""
+        """Name the topics that were made and not deleted since."""
+        ...
+
+    def knows(self, topic: str) -> bool:
+        """Tell if there is such a topic."""
         ...
 
     def statistics(self, topic: str) -> TopicStatistics:
         """Count the topic's messages, exactly; an unknown topic has none."""
+        ...
+
+    def oldest_ms(self, topic: str) -> int | None:
+        """Return when the topic's oldest message was published, in milliseconds.
+
+        It is looked for among the first of each priority that is not delayed,
+        in flight included: behind those only what was sent to the back can be
+        older. None for an empty topic, 0 for what has no date.
+        """
         ...
 
     def totals(self) -> Totals:

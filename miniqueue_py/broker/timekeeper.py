@@ -19,7 +19,7 @@ class Timekeeper:
         """Tick until cancelled; what came due while the broker was down, at once."""
         while True:
             try:
-                self._broker.tick()
+                await self._broker.tick()
             except Exception as error:  # noqa: BLE001  the boundary: time goes on
                 self._on_error(error)
             await self._broker.clock.sleep(self._period_seconds)

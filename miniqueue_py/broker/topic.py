@@ -1,7 +1,7 @@
 """Who is waiting on a topic, and who is served next.
 
 A topic holds no messages: those are the storage engine's. It holds the
-subscribers that want one, in the order they began to.
+subscribers that want some, in the order they began to.
 
 The rule of this file is *enrol first, deal second*: a subscriber joins the
 line, then ready messages are dealt along it. A message that becomes ready is
@@ -9,43 +9,96 @@ leased in the name of whoever is first, at once. So nobody is woken only to
 find nothing, nobody jumps the line, and no wake-up can be lost with the one
 who was to use it: what is dealt to a subscriber that leaves goes back to the
 front and is dealt again.
+
+Who can take many gets its share of what there is and goes to the end of the
+line, so a consumer with a large credit and one that takes messages one by one
+are both served, and none waits while another is given all that came.
 """
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from miniqueue_py.broker.clock import Clock
     from miniqueue_py.broker.storage import Storage
     from miniqueue_py.broker.subscriber import Subscriber
+
+SHARE = 50
+"""Most messages dealt in one go to a subscriber with others behind it."""
+
+ALL = 1 << 31
+"""As many as there is room for: nobody else waits."""
+
+SHARE_BYTES = 1 << 18
+"""No further message is dealt in the same go to one that got so many bytes."""
 
 
 class Topic:
     """The line of subscribers that wait for a topic's next messages."""
 
-    def __init__(self, name: str, storage: "Storage") -> None:
+    def __init__(self, name: str, storage: "Storage", clock: "Clock") -> None:
         self.name = name
         self.subscribers: set[Subscriber] = set()
         self.is_closed = False
         self._storage = storage
-        self._line: dict[Subscriber, None] = {}
+        self._clock = clock
+        self._line: OrderedDict[Subscriber, None] = OrderedDict()
+        """Not a dict: that steps over all who stood in front before it finds its first."""
+        self._is_dealing = False
 
     def __repr__(self) -> str:
         return f"<Topic {self.name!r}, {len(self._line)} of {len(self.subscribers)} waiting>"
 
+    @property
+    def lease_seconds(self) -> float | None:
+        """How long a delivery may be held, if the topic's policy says so."""
+        return self._storage.policy(self.name).lease
+
     def enrol(self, subscriber: "Subscriber") -> None:
-        """Put a subscriber at the end of the line."""
-        self._line[subscriber] = None
+        """Put a subscriber at the end of the line, unless it stands there already."""
+        self._line.setdefault(subscriber)
 
     def withdraw(self, subscriber: "Subscriber") -> None:
         """Take a subscriber out of the line, if it is there."""
         self._line.pop(subscriber, None)
 
     def deal(self) -> None:
-        """Hand ready messages to those in line, one each, until either runs out."""
-        while self._line and not self.is_closed:
-            deliveries = self._storage.lease(self.name, len(self._line))
-            if not deliveries:
-                return
-            for delivery in deliveries:
-                subscriber = next(iter(self._line))
-                del self._line[subscriber]
-                subscriber.accept(delivery)
+        """Hand ready messages to those in line, until either runs out.
+
+        Who is dealt something may take it, ask for more or leave at once: that
+        is seen here when the next is looked for, and begins no deal of its own.
+        """
+        if not self._line or self._is_dealing or self.is_closed or self._is_paused():
+            return
+        self._is_dealing = True
+        try:
+            self._deal()
+        finally:
+            self._is_dealing = False
+
+    def _is_paused(self) -> bool:
+        return self._storage.policy(self.name).is_paused
+
+    def _deal(self) -> None:
+        now = self._clock.now()
+        goes = share = 0
+        while self._line:
+            if not goes:
+                goes = len(self._line)
+                share = ALL if goes == 1 else self._share(goes)
+            goes -= 1
+            subscriber = next(iter(self._line))
+            limit = min(subscriber.room, share)
+            if limit > 0:
+                deliveries = self._storage.lease(self.name, limit, SHARE_BYTES, now)
+                if not deliveries:
+                    return
+                subscriber.accept(deliveries, now)
+            self.withdraw(subscriber)
+            if subscriber.room > 0:
+                self.enrol(subscriber)
+
+    def _share(self, waiting: int) -> int:
+        """Return how many each in line gets before the first has another go."""
+        ready = self._storage.statistics(self.name).ready
+        return min(SHARE, max(1, -(-ready // waiting)))

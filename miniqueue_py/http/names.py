@@ -2,9 +2,8 @@
 
 from urllib.parse import unquote_to_bytes
 
+from miniqueue_py.broker.names import check_topic_name
 from miniqueue_py.errors import BadTopicName
-
-LONGEST_NAME_BYTES = 255
 
 
 def topic_name(segment: bytes) -> str:
@@ -13,20 +12,8 @@ def topic_name(segment: bytes) -> str:
     Raises BadTopicName.
     """
     raw = unquote_to_bytes(segment) if b"%" in segment else segment
-    if not raw:
-        raise BadTopicName("it is empty")
-    if len(raw) > LONGEST_NAME_BYTES:
-        raise BadTopicName(f"it is {len(raw)} bytes long")
     try:
         name = raw.decode()
     except UnicodeDecodeError:
         raise BadTopicName("it is not UTF-8") from None
-    if "/" in name:
-        raise BadTopicName("it contains '/'")
-    if not name.isprintable() and any(_is_control(character) for character in name):
-        raise BadTopicName("it contains a control character")
-    return name
-
-
-def _is_control(character: str) -> bool:
-    return character < " " or "\x7f" <= character <= "\x9f"
+    return check_topic_name(name)

@@ -6,6 +6,7 @@ that restarts has messages to deliver.
 
 import asyncio
 
+from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.http.asgi import App, Receive, Scope, Send
 
@@ -13,8 +14,9 @@ from miniqueue_py.http.asgi import App, Receive, Scope, Send
 class Pages:
     """An ASGI application that becomes Quart's when it is first needed."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, administration: Administration) -> None:
         self._broker = broker
+        self._administration = administration
         self._app: App | None = None
         self._loading = asyncio.Lock()
 
@@ -33,7 +35,7 @@ class Pages:
     def _create(self) -> App:
         from miniqueue_py.http.app import create_app  # noqa: PLC0415  as said
 
-        return create_app(self._broker)  # type: ignore[return-value]
+        return create_app(self._broker, self._administration)  # type: ignore[return-value]
 
 
 async def _answer_lifespan(receive: Receive, send: Send) -> None:

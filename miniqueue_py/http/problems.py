@@ -12,7 +12,10 @@ Headers = list[tuple[bytes, bytes]]
 
 _STATUSES: dict[type[errors.MiniqueueError], int] = {
     errors.MessageTooLong: 413,
+    errors.UnknownContentType: 415,
     errors.BadRequest: 400,
+    errors.TopicNotFound: 404,
+    errors.Contradiction: 409,
     errors.TopicFull: 429,
     errors.DiskFull: 507,
     errors.Unavailable: 503,

@@ -5,9 +5,11 @@ its timeouts cut streams. Whatever else is asked for goes on to `fallback`.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.message import Publication
 from miniqueue_py.errors import MiniqueueError, ShuttingDown
 from miniqueue_py.http.asgi import (
     App,
@@ -20,18 +22,21 @@ from miniqueue_py.http.asgi import (
     respond,
     without_body,
 )
+from miniqueue_py.http.batch import Batch, reader_of
 from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.problems import FAILED, problem, problem_of
 from miniqueue_py.http.subscription import Subscription
+from miniqueue_py.http.terms import key_of, lease_of, terms_of
+
+_Handler = Callable[[str, Scope, Receive, Send], Awaitable[None]]
 
 _PUBLISH = b"/publish/"
 _SUBSCRIBE = b"/subscribe/"
 
-_CREATED = {
-    "type": "http.response.start",
-    "status": 201,
-    "headers": [(b"content-length", b"0")],
-}
+_BATCH = b"/batch"
+
+_EMPTY = (b"content-length", b"0")
+_DUPLICATE = (b"miniqueue-duplicate", b"true")
 _NOTHING = {"type": "http.response.body", "body": b"", "more_body": False}
 
 DUPLEX_NEEDED = (
@@ -41,7 +46,7 @@ DUPLEX_NEEDED = (
 
 
 class Streams:
-    """The two hot paths of the wire."""
+    """The hot paths of the wire."""
 
     def __init__(
         self,
@@ -91,14 +96,12 @@ class Streams:
             send = without_body(send)
         path: bytes = scope["raw_path"] or b""
         try:
-            if path.startswith(_PUBLISH) and b"/" not in path[len(_PUBLISH) :]:
-                _check_method(scope)
-                await self._publish(topic_name(path[len(_PUBLISH) :]), scope, receive, send)
-            elif path.startswith(_SUBSCRIBE) and b"/" not in path[len(_SUBSCRIBE) :]:
-                _check_method(scope)
-                await self._subscribe(topic_name(path[len(_SUBSCRIBE) :]), scope, receive, send)
-            else:
+            handler, segment = self._stream_at(path)
+            if handler is None:
                 await self._fallback(_as_page(scope, path), receive, send)
+            else:
+                _check_method(scope)
+                await handler(topic_name(segment), scope, receive, send)
         except _Answer as answer:
             await respond(send, answer.status, answer.headers, answer.body)
         except MiniqueueError as error:
@@ -109,34 +112,78 @@ class Streams:
             self._on_error(scope["path"], error)
             await respond(send, *problem(500, FAILED))
 
+    def _stream_at(self, path: bytes) -> tuple[_Handler | None, bytes]:
+        """Return who answers at that path, and the segment that names the topic."""
+        if path.startswith(_PUBLISH):
+            segment = path[len(_PUBLISH) :]
+            if b"/" not in segment:
+                return self._publish, segment
+            segment = segment.removesuffix(_BATCH)
+            return (self._publish_batch, segment) if b"/" not in segment else (None, b"")
+        segment = path[len(_SUBSCRIBE) :]
+        if path.startswith(_SUBSCRIBE) and b"/" not in segment:
+            return self._subscribe, segment
+        return None, b""
+
     async def _publish(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
+        priority, delay_seconds, ttl_seconds = terms_of(scope)
+        key = key_of(scope)
         body = await self._upload(scope, receive)
-        await self._broker.publish(topic, (body,))
-        await send(_CREATED)
+        publication = Publication((body,), priority, delay_seconds, ttl_seconds, key)
+        [stored] = await self._broker.publish(topic, (publication,))
+        headers = [_EMPTY, (b"miniqueue-message-id", b"%d-%d" % stored.id)]
+        if stored.is_duplicate:
+            headers.append(_DUPLICATE)
+        status = 200 if stored.is_duplicate else 201
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send(_NOTHING)
 
+    async def _publish_batch(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._broker.is_draining:
+            raise ShuttingDown
+        lines = reader_of(scope, self._broker.limits.max_message_bytes)
+        batch = Batch(
+            self._broker,
+            topic,
+            lines,
+            receive,
+            send,
+            on_error=lambda error: self._on_error(scope["path"], error),
+        )
+        with self._abandonable():
+            await batch.run()
+
     async def _upload(self, scope: Scope, receive: Receive) -> bytes:
+        with self._abandonable() as task:
+            try:
+                return await read_body(scope, receive, self._broker.limits.max_message_bytes)
+            except asyncio.CancelledError:
+                if not self._broker.is_draining:
+                    raise
+                task.uncancel()
+                raise ShuttingDown from None
+
+    @contextmanager
+    def _abandonable(self) -> Iterator[asyncio.Task[object]]:
+        """Let `abandon_uploads` cancel the block."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  a coroutine that runs has one
         self._uploads.add(task)
         try:
-            return await read_body(scope, receive, self._broker.limits.max_message_bytes)
-        except asyncio.CancelledError:
-            if not self._broker.is_draining:
-                raise
-            task.uncancel()
-            raise ShuttingDown from None
+            yield task
         finally:
             self._uploads.discard(task)
 
     async def _subscribe(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
         if not _can_duplex(scope):
             raise _Answer(*problem(505, DUPLEX_NEEDED))
+        lease_seconds = lease_of(scope)
         await Subscription(
             self._broker,
             topic,
             receive,
             send,
+            lease_seconds=lease_seconds,
             drain_seconds=self._drain_seconds,
             on_error=lambda error: self._on_error(scope["path"], error),
         ).run()
@@ -163,7 +210,7 @@ def _as_page(scope: Scope, path: bytes) -> Scope:
     if not path.startswith(b"/") or path.startswith(b"//"):
         raise _Answer(*problem(404, "there is no such page"))
     headers = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
-    return {**scope, "path": path.decode("latin-1"), "query_string": b"", "headers": headers}
+    return {**scope, "path": path.decode("latin-1"), "headers": headers}
 
 
 def _can_duplex(scope: Scope) -> bool:

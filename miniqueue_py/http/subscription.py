@@ -4,39 +4,33 @@ Two tasks share a stream. The *reader* is always in `receive()`: a server may
 stop a whole connection for one stream whose application does not read, so
 what cannot be handled yet is counted, and past a limit the stream is closed,
 never paused. The other one carries out the commands in their order and sends
-what they bring; while the peer does not read it waits in `send`, holding at
-most one message.
+what they bring; while the peer does not read it waits in `send`, while
+its subscriber is dealt no more than a bounded number of messages.
 
-What to do is decided by `_step`, which is sync; the rest only moves bytes.
+What to do is decided by `_step`, which is sync; the rest only moves bytes. What
+a command does is commands.py's.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from miniqueue_py.broker.broker import Broker
-from miniqueue_py.broker.delivery import ACK, TO_BACK, TO_FRONT, Delay
 from miniqueue_py.broker.subscriber import Subscriber
-from miniqueue_py.errors import SettlementError
 from miniqueue_py.http.asgi import Receive, Send
+from miniqueue_py.http.commands import delivery_lines, obey
 from miniqueue_py.http.problems import FAILED
-from miniqueue_py.protocol.commands import (
-    Ack,
-    Back,
-    Command,
-    CommandReader,
-    Dack,
-    Init,
-    Nack,
-    Refused,
-)
-from miniqueue_py.protocol.lines import closing_line, delivery_line, error_line
+from miniqueue_py.protocol.commands import Command, CommandReader, Init, Refused, Settle
+from miniqueue_py.protocol.lines import closing_line, error_line, expired_line
 
 MAX_WAITING_COMMANDS = 1000
-"""Commands that came and could not be carried out yet. A client that waits for
-what it asked for has one."""
+"""Commands that came and could not be carried out yet, beyond one for each delivery in
+flight. A client that waits for what it asked for has one."""
+
+COMMANDS_A_TURN = 1000
+"""After so many, other streams have their turn of the loop."""
 
 ENOUGH_BYTES = 1 << 16
 """Lines are sent together up to here."""
@@ -65,11 +59,13 @@ class Subscription:
         receive: Receive,
         send: Send,
         *,
+        lease_seconds: float | None,
         drain_seconds: float,
         on_error: Callable[[Exception], None],
     ) -> None:
         self._broker = broker
         self._topic = topic
+        self._lease_seconds = lease_seconds
         self._receive = receive
         self._send = send
         self._drain_seconds = drain_seconds
@@ -95,7 +91,8 @@ class Subscription:
         """
         reader = asyncio.create_task(self._read())
         try:
-            with self._broker.subscribe(self._topic, self._on_change) as self._subscriber:
+            subscribing = self._broker.subscribe(self._topic, self._on_change, self._lease_seconds)
+            with subscribing as self._subscriber:
                 await self._converse()
             if not self._is_gone:
                 await self._end(self._last_line or b"")
@@ -134,7 +131,7 @@ class Subscription:
                     if not event.get("more_body", False):
                         self._hear(commands.feed_end())
                         self._has_ended = True
-                    if len(self._commands) > MAX_WAITING_COMMANDS:
+                    if len(self._commands) > MAX_WAITING_COMMANDS + self._held:
                         self._commands.clear()
                         self._last_line = closing_line("limit")
                         if self._is_sending:  # and may be for ever: the peer does not read
@@ -144,6 +141,10 @@ class Subscription:
         finally:
             self._is_gone = True
             self._bell.set()
+
+    @property
+    def _held(self) -> int:
+        return len(self._subscriber.in_flight)
 
     def _hear(self, commands: list[Command]) -> None:
         is_ahead = False
@@ -166,6 +167,8 @@ class Subscription:
                 await self._send_lines(lines)
             elif self._is_over():
                 return
+            elif self._commands and not self._must_wait():
+                await asyncio.sleep(0)
             else:
                 await self._bell.wait()
 
@@ -176,16 +179,30 @@ class Subscription:
 
     def _step(self) -> bytes:
         """Carry out what can be, and return the lines that brings."""
-        lines = b""
-        while not self._is_gone and self._last_line is None and len(lines) < ENOUGH_BYTES:
-            delivery = self._subscriber.take()
-            if delivery is not None:
-                lines += delivery_line(*delivery.message)
-            elif not self._commands or self._subscriber.closing or self._must_wait():
+        subscriber = self._subscriber
+        lines: list[bytes] = []
+        size = obeyed = 0
+        while size < ENOUGH_BYTES and obeyed < COMMANDS_A_TURN:
+            if self._is_gone or self._last_line is not None:
+                break
+            # That a lease ran out is told before its message comes again.
+            if expired := subscriber.take_expired():
+                lines.append(self._expired_lines(expired))
+            elif deliveries := subscriber.take():
+                lines.append(delivery_lines(subscriber, deliveries))
+            elif not self._commands or subscriber.closing or self._must_wait():
                 break
             else:
-                lines += self._obey(self._commands.popleft().command)
-        return lines
+                lines.append(self._obey(self._commands.popleft().command))
+                obeyed += 1
+            size += len(lines[-1])
+        return b"".join(lines)
+
+    def _expired_lines(self, expired: Sequence[int]) -> bytes:
+        """Tell of leases that ran out, unless nobody asked for any: MiniQueue has no such line."""
+        if not self._subscriber.has_credit and self._lease_seconds is None:
+            return b""
+        return b"".join(map(expired_line, expired))
 
     def _must_wait(self) -> bool:
         """Tell if the next command is a settlement that was sent ahead of its message.
@@ -195,31 +212,14 @@ class Subscription:
         its consumer has not seen.
         """
         command, is_ahead = self._commands[0]
-        if isinstance(command, Init | Refused) or not self._subscriber.awaits_first:
-            return False
-        return is_ahead
+        return is_ahead and self._subscriber.awaits_first and isinstance(command, Settle)
 
     def _obey(self, command: Command) -> bytes:
-        subscriber = self._subscriber
-        try:
-            match command:
-                case Ack():
-                    subscriber.settle(ACK, "ACK")
-                case Init():
-                    subscriber.start()
-                case Nack():
-                    subscriber.settle(TO_FRONT, "NACK")
-                case Back():
-                    subscriber.settle(TO_BACK, "BACK")
-                case Dack(seconds):
-                    subscriber.settle(Delay(self._broker.clock.now() + seconds), "DACK")
-                case Refused(error, ends_stream):
-                    if ends_stream:
-                        self._last_line = error_line(error)
-                        return b""
-                    return error_line(error)
-        except SettlementError as error:
-            return error_line(str(error))
+        if not isinstance(command, Refused):
+            return obey(self._subscriber, self._broker.clock, command)
+        if not command.ends_stream:
+            return error_line(command.error)
+        self._last_line = error_line(command.error)
         return b""
 
     async def _wind_up(self) -> None:
@@ -227,7 +227,9 @@ class Subscription:
         await self._send_lines(closing_line(self._subscriber.closing or ""))
         while self._subscriber.in_flight and not self._is_gone and not self._last_line:
             if self._commands:
-                self._obey(self._commands.popleft().command)
+                for _ in range(min(len(self._commands), COMMANDS_A_TURN)):
+                    self._obey(self._commands.popleft().command)
+                await asyncio.sleep(0)
             elif self._has_ended:
                 break
             else:

@@ -4,18 +4,23 @@ from collections.abc import Sequence
 
 import structlog
 
-from miniqueue_py.broker.delivery import Ack, Delay, Outcome, Requeue
+from miniqueue_py.broker.delivery import Bury
 from miniqueue_py.broker.events import (
     Delivered,
     Event,
+    Expired,
     Observer,
+    PolicySet,
     Published,
     Purged,
+    Redriven,
     Restored,
     Settled,
     StorageFailed,
     StorageRecovered,
 )
+from miniqueue_py.broker.message import id_text
+from miniqueue_py.broker.policy import policy_as_json
 
 log = structlog.get_logger("miniqueue")
 
@@ -31,6 +36,22 @@ def _log_rare(event: Event) -> None:
     match event:
         case Purged(topic):
             log.info("topic.deleted", topic=topic)
+        case PolicySet(topic, policy):
+            rules = policy_as_json(policy).items()
+            told = {key: value for key, value in rules if value is not None}
+            log.info("topic.policy_set", topic=topic, paused=policy.is_paused, policy=told)
+        case Redriven(topic, messages):
+            log.info("topic.redriven", topic=topic, messages=messages)
+        case Settled(topic, _, Bury(dead_letter, reason), deliveries):
+            for delivery in deliveries:
+                log.info(
+                    "message.buried",
+                    topic=topic,
+                    dead_letter=dead_letter,
+                    reason=reason,
+                    message=id_text(delivery.message.id),
+                    attempts=delivery.message.attempt,
+                )
         case StorageFailed(cause):
             log.error("storage.failed", cause=cause, publishing="refused")
         case StorageRecovered():
@@ -41,23 +62,34 @@ def _log_rare(event: Event) -> None:
 
 def _log_each(event: Event) -> None:
     match event:
-        case Published(topic, messages, size):
-            log.debug("message.published", topic=topic, messages=messages, bytes=size)
-        case Delivered(topic, dack_count):
-            log.debug("message.delivered", topic=topic, dack_count=dack_count)
-        case Settled(topic, outcome):
-            log.debug("delivery.settled", topic=topic, outcome=_word(outcome))
+        case Published(topic, messages, size, duplicates):
+            log.debug(
+                "message.published",
+                topic=topic,
+                messages=messages,
+                bytes=size,
+                duplicates=duplicates,
+            )
+        case Delivered(topic, deliveries):
+            for delivery in deliveries:
+                log.debug(
+                    "message.delivered",
+                    topic=topic,
+                    message=id_text(delivery.message.id),
+                    attempt=delivery.message.attempt,
+                )
+        case Settled(topic, decision, _, deliveries):
+            for delivery in deliveries:
+                log.debug(
+                    "delivery.settled",
+                    topic=topic,
+                    decision=decision,
+                    message=id_text(delivery.message.id),
+                    attempt=delivery.message.attempt,
+                )
         case Restored(messages):
             log.debug("messages.restored", messages=messages)
+        case Expired(messages):
+            log.debug("messages.expired", messages=messages)
         case _:
             return
-
-
-def _word(outcome: Outcome) -> str:
-    match outcome:
-        case Ack():
-            return "ack"
-        case Requeue(front):
-            return "nack" if front else "back"
-        case Delay():
-            return "dack"

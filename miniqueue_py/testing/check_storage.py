@@ -6,11 +6,32 @@
 Each check uses topics of its own, so all may run on one storage, in any order.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
-from miniqueue_py.broker.delivery import ACK, TO_BACK, TO_FRONT, Delay, Delivery
-from miniqueue_py.broker.message import Message
-from miniqueue_py.broker.storage import Storage, TopicStatistics
+from miniqueue_py.broker.delivery import (
+    ACK,
+    REDRIVE,
+    RELEASE,
+    TO_BACK,
+    TO_FRONT,
+    Bury,
+    Delay,
+    Requeue,
+)
+from miniqueue_py.broker.message import Message, Origin, Publication
+from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
+from miniqueue_py.broker.storage import Moved, Storage, TopicStatistics
+from miniqueue_py.testing import check_storage_time
+from miniqueue_py.testing.storing import (
+    ANY_NUMBER,
+    NOW,
+    bodies,
+    counts,
+    later,
+    lease,
+    publish,
+    publish_as,
+)
 
 Check = Callable[[Storage], Awaitable[None]]
 
@@ -21,110 +42,205 @@ async def check_storage(storage: Storage) -> None:
         await check(storage)
 
 
-async def publish(storage: Storage, topic: str, *bodies: bytes) -> None:
-    await storage.append(topic, [Message(body) for body in bodies])
-
-
-def bodies(deliveries: Sequence[Delivery]) -> list[bytes]:
-    return [delivery.message.body for delivery in deliveries]
+# Handing out
 
 
 async def check_messages_come_in_publish_order(storage: Storage) -> None:
     await publish(storage, "order", b"1", b"2")
     await publish(storage, "order", b"3")
-    assert bodies(storage.lease("order", 10)) == [b"1", b"2", b"3"]
+    assert bodies(lease(storage, "order", 10)) == [b"1", b"2", b"3"]
+
+
+async def check_higher_priorities_come_first(storage: Storage) -> None:
+    for priority in (0, 255, 7, 255):
+        await publish_as(storage, "priority", Publication([b"%d" % priority], priority))
+    deliveries = lease(storage, "priority", 10)
+    assert bodies(deliveries) == [b"255", b"255", b"7", b"0"]
+    assert [delivery.message.extras.priority for delivery in deliveries] == [255, 255, 7, 0]
 
 
 async def check_a_message_has_one_holder(storage: Storage) -> None:
     await publish(storage, "holder", b"1")
-    assert len(storage.lease("holder", 1)) == 1
-    assert not storage.lease("holder", 1)
+    assert len(lease(storage, "holder", 1)) == 1
+    assert not lease(storage, "holder", 1)
 
 
 async def check_lease_gives_no_more_than_asked(storage: Storage) -> None:
     await publish(storage, "limit", b"1", b"2", b"3")
-    assert bodies(storage.lease("limit", 2)) == [b"1", b"2"]
+    assert not lease(storage, "limit", 0)
+    assert bodies(lease(storage, "limit", 2)) == [b"1", b"2"]
+
+
+async def check_lease_stops_behind_the_message_that_fills_it(storage: Storage) -> None:
+    await publish(storage, "size", b"12345", b"12345", b"1", b"1")
+    assert bodies(storage.lease("size", 10, 6, NOW)) == [b"12345", b"12345"]
+    assert bodies(storage.lease("size", 10, 1, NOW)) == [b"1"]
+    assert not storage.lease("size", 10, 0, NOW)
+
+
+async def check_a_message_tells_its_id_its_date_and_its_attempt(storage: Storage) -> None:
+    first = await publish(storage, "message", b"1", b"2", now=1234.5)
+    one, two = lease(storage, "message", 2)
+    assert one.message == Message(b"1", first.id, 1_234_500)
+    assert two.message.id == (first.id[0], first.id[1] + 1)
+    assert one.message.attempt == 1
+
+
+async def check_peek_shows_what_comes_next_and_takes_nothing(storage: Storage) -> None:
+    await publish(storage, "peek", b"1", b"2", b"3")
+    lease(storage, "peek", 1)
+    assert [message.body for message in storage.peek("peek", 1, NOW)] == [b"2"]
+    assert [message.body for message in storage.peek("peek", 9, NOW)] == [b"2", b"3"]
+    assert counts(storage, "peek") == (2, 1, 0)
+
+
+# Settling
 
 
 async def check_an_acknowledged_message_is_gone(storage: Storage) -> None:
     await publish(storage, "ack", b"1")
-    assert not storage.settle(storage.lease("ack", 1), ACK)
-    assert storage.statistics("ack") == TopicStatistics(0, 0, 0)
-    assert not storage.lease("ack", 1)
+    assert not storage.settle(lease(storage, "ack", 1), ACK)
+    assert counts(storage, "ack") == (0, 0, 0)
+    assert not lease(storage, "ack", 1)
 
 
 async def check_exactly_one_settlement_wins(storage: Storage) -> None:
-    await publish(storage, "once", b"1")
-    [delivery] = storage.lease("once", 1)
-    assert not storage.settle([delivery], TO_FRONT)
+    await publish(storage, "once", b"1", b"2")
+    delivery, other = lease(storage, "once", 2)
+    assert storage.settle([other, delivery, other], TO_FRONT) == [other]
     assert storage.settle([delivery], ACK) == [delivery]
-    [again] = storage.lease("once", 1)
-    assert storage.settle([delivery], ACK) == [delivery]
-    assert not storage.settle([again], ACK)
+    [again] = lease(storage, "once", 1)
+    assert storage.settle([delivery, again], ACK) == [delivery]
+    assert counts(storage, "once") == (1, 0, 0)
 
 
 async def check_several_requeued_to_the_front_keep_their_old_order(storage: Storage) -> None:
     await publish(storage, "front", b"1", b"2", b"3", b"4")
-    first, second, third = storage.lease("front", 3)
+    first, second, third = lease(storage, "front", 3)
     storage.settle([third], TO_FRONT)
     storage.settle([first], TO_FRONT)
     storage.settle([second], TO_FRONT)
-    assert bodies(storage.lease("front", 10)) == [b"1", b"2", b"3", b"4"]
+    assert bodies(lease(storage, "front", 10)) == [b"1", b"2", b"3", b"4"]
 
 
 async def check_requeued_to_the_back_goes_behind_all(storage: Storage) -> None:
     await publish(storage, "back", b"1", b"2", b"3")
-    storage.settle(storage.lease("back", 2), TO_BACK)
-    assert bodies(storage.lease("back", 10)) == [b"3", b"1", b"2"]
+    storage.settle(lease(storage, "back", 2), TO_BACK)
+    assert bodies(lease(storage, "back", 10)) == [b"3", b"1", b"2"]
 
 
-async def check_delayed_messages_return_when_due_in_due_order(storage: Storage) -> None:
-    await publish(storage, "delay", b"1", b"2", b"3", b"4", b"5")
-    first, second, third, fourth = storage.lease("delay", 4)
-    storage.settle([first], Delay(103.0))
-    storage.settle([third, second], Delay(102.0))
-    storage.settle([fourth], Delay(105.0))
-    assert storage.statistics("delay") == TopicStatistics(1, 0, 4)
-    assert storage.release_due(101.9) == 0
-    assert storage.release_due(104.0) == 3
-    deliveries = storage.lease("delay", 10)
-    # Equal due times: in publish order.
-    assert bodies(deliveries) == [b"2", b"3", b"1", b"5"]
-    assert [delivery.message.dack_count for delivery in deliveries] == [1, 1, 1, 0]
-    assert storage.release_due(105.0) == 1
+async def check_an_attempt_is_counted_unless_it_is_released(storage: Storage) -> None:
+    first = await publish(storage, "attempts", b"1")
+    must_last = Requeue(front=True, must_last=True)
+    for attempt, outcome in ((1, TO_FRONT), (2, must_last), (3, RELEASE), (3, TO_BACK), (4, ACK)):
+        [delivery] = lease(storage, "attempts", 1)
+        assert (delivery.message.attempt, delivery.message.id) == (attempt, first.id)
+        storage.settle([delivery], outcome)
 
 
-async def check_a_delay_counts_each_time(storage: Storage) -> None:
-    await publish(storage, "count", b"1")
-    for times in range(1, 4):
-        storage.settle(storage.lease("count", 1), Delay(times))
-        assert storage.release_due(times) == 1
-    [delivery] = storage.lease("count", 1)
-    assert delivery.message == Message(b"1", dack_count=3)
+async def check_a_buried_message_is_behind_all_of_another_topic(storage: Storage) -> None:
+    first = await publish_as(storage, "buried", Publication([b"1"], 7, 0.0, 60.0))
+    await publish_as(storage, "grave", Publication([b"0"], 7))
+    storage.settle(lease(storage, "buried", 1), TO_FRONT)
+    storage.settle(lease(storage, "buried", 1), Bury("grave", "maxDeliveries", 77))
+    assert counts(storage, "buried") == (0, 0, 0)
+    _, dead = lease(storage, "grave", 10, NOW + 100)
+    assert dead.message.body == b"1"
+    assert dead.message.id == first.id
+    extras = dead.message.extras
+    assert extras.origin == Origin("buried", "maxDeliveries", 2, 77)
+    assert (extras.attempts, extras.priority, extras.expires_ms) == (0, 7, None)
+
+
+async def check_a_redriven_message_begins_anew_where_it_came_from(storage: Storage) -> None:
+    first = await publish(storage, "source", b"1")
+    await publish(storage, "source", b"2")
+    storage.settle(lease(storage, "source", 1), Bury("dead", "DEAD", 77))
+    storage.settle(lease(storage, "dead", 1), REDRIVE)
+    assert bodies(lease(storage, "source", 1)) == [b"2"]
+    [again] = lease(storage, "source", 10)
+    assert again.message == Message(b"1", first.id, int(NOW * 1000))
+    storage.settle([again], REDRIVE)  # no dead letter: it stays where it is
+    assert bodies(lease(storage, "source", 1)) == [b"1"]
+
+
+# Topics
 
 
 async def check_purge_takes_one_topic_in_every_state_and_no_other(storage: Storage) -> None:
+    now = later(storage)
     for name in ("purge", "purged", "purge-ack"):
         await publish(storage, name, b"1", b"2", b"3")
-    held, delayed = storage.lease("purge", 2)
-    storage.settle([delayed], Delay(50.0))
+    held, delayed = lease(storage, "purge", 2)
+    storage.settle([delayed], Delay(now + 1))
     await storage.purge("purge")
-    assert storage.statistics("purge") == TopicStatistics(0, 0, 0)
+    assert storage.statistics("purge") == TopicStatistics()
     assert "purge" not in storage.topics()
     assert storage.settle([held], TO_FRONT) == [held]
-    assert storage.release_due(60.0) == 0
-    assert not storage.lease("purge", 10)
-    assert bodies(storage.lease("purged", 10)) == [b"1", b"2", b"3"]
-    assert bodies(storage.lease("purge-ack", 10)) == [b"1", b"2", b"3"]
+    assert storage.release_due(now + 2, ANY_NUMBER).restored == 0
+    assert not lease(storage, "purge", 10)
+    assert bodies(lease(storage, "purged", 10)) == [b"1", b"2", b"3"]
+    assert bodies(lease(storage, "purge-ack", 10)) == [b"1", b"2", b"3"]
     await publish(storage, "purge", b"new")
     assert storage.settle([held], ACK) == [held]
-    assert bodies(storage.lease("purge", 10)) == [b"new"]
+    assert bodies(lease(storage, "purge", 10)) == [b"new"]
+
+
+async def check_ids_are_never_given_again(storage: Storage) -> None:
+    before = await publish(storage, "ids", b"1")
+    await storage.purge("ids")
+    assert (await publish(storage, "ids", b"1")).id != before.id
+
+
+async def check_a_policy_is_kept_until_its_topic_is_purged(storage: Storage) -> None:
+    policy = TopicPolicy(lease=30.0, is_paused=True)
+    assert storage.policy("policy") == DEFAULT_POLICY
+    await storage.set_policy("policy", policy)
+    assert storage.policy("policy") == policy
+    assert "policy" in storage.topics()
+    await storage.purge("policy")
+    assert storage.policy("policy") == DEFAULT_POLICY
+
+
+async def check_statistics_tell_everything_that_ever_was(storage: Storage) -> None:
+    now = later(storage)
+    await publish(storage, "statistics", b"1", b"22", b"333", b"4444", b"55555")
+    await publish_as(storage, "statistics", Publication([b"6"], ttl_seconds=1.0), now)
+    held, acked, buried, delayed = lease(storage, "statistics", 4)
+    storage.settle([acked], ACK)
+    storage.settle([buried], Bury("buried statistics", "DEAD", 1))
+    storage.settle([delayed], Delay(now + 9))
+    assert storage.release_due(now + 1, ANY_NUMBER) == Moved(expired=1)
+    assert storage.statistics("statistics") == TopicStatistics(
+        ready=1,
+        in_flight=1,
+        delayed=1,
+        bytes=len(b"1444455555"),
+        published=6,
+        delivered=4,
+        acknowledged=1,
+        expired=1,
+        buried=1,
+    )
+    assert not storage.settle([held], ACK)
+
+
+async def check_the_oldest_is_found_among_the_first_of_each_priority(storage: Storage) -> None:
+    assert storage.oldest_ms("oldest") is None
+    await publish_as(storage, "oldest", Publication([b"1"], priority=9), now=5.0)
+    await publish(storage, "oldest", b"2", now=3.0)
+    await publish_as(storage, "oldest", Publication([b"3"], delay_seconds=1e6), now=1.0)
+    assert storage.oldest_ms("oldest") == 3000
+    _, second = lease(storage, "oldest", 2)
+    assert storage.oldest_ms("oldest") == 3000
+    storage.settle([second], ACK)
+    assert storage.oldest_ms("oldest") == 5000
 
 
 async def check_totals_count_everything_held(storage: Storage) -> None:
     before = storage.totals()
     await publish(storage, "totals", b"12345", b"123", b"1")
-    first, second = storage.lease("totals", 2)
+    first, second = lease(storage, "totals", 2)
     storage.settle([first], Delay(1e9))
     storage.settle([second], ACK)
     after = storage.totals()
@@ -134,38 +250,37 @@ async def check_totals_count_everything_held(storage: Storage) -> None:
 
 
 async def check_watchers_hear_of_everything_that_becomes_ready(storage: Storage) -> None:
+    now = later(storage)
     heard: list[str] = []
     storage.watch(heard.append)
     await publish(storage, "heard", b"1")
     assert heard == ["heard"]
     for outcome in (TO_FRONT, TO_BACK):
-        storage.settle(storage.lease("heard", 1), outcome)
+        storage.settle(lease(storage, "heard", 1), outcome)
     assert heard == ["heard"] * 3
-    storage.settle(storage.lease("heard", 1), Delay(10.0))
+    storage.settle(lease(storage, "heard", 1), Delay(now + 1))
     assert heard == ["heard"] * 3
-    storage.release_due(10.0)
+    storage.release_due(now + 1, ANY_NUMBER)
     assert heard == ["heard"] * 4
+    storage.settle(lease(storage, "heard", 1), Bury("heard too", "DEAD", 1))
+    assert heard == [*["heard"] * 4, "heard too"]
+    storage.settle(lease(storage, "heard too", 1), REDRIVE)
+    assert heard == [*["heard"] * 4, "heard too", "heard"]
 
 
 async def check_an_unknown_topic_is_empty_and_not_made(storage: Storage) -> None:
-    assert not storage.lease("unknown", 1)
-    assert storage.statistics("unknown") == TopicStatistics(0, 0, 0)
+    assert not lease(storage, "unknown", 1)
+    assert not storage.peek("unknown", 1, NOW)
+    assert storage.statistics("unknown") == TopicStatistics()
     await storage.purge("unknown")
     assert "unknown" not in storage.topics()
 
 
 CHECKS: tuple[Check, ...] = (
-    check_messages_come_in_publish_order,
-    check_a_message_has_one_holder,
-    check_lease_gives_no_more_than_asked,
-    check_an_acknowledged_message_is_gone,
-    check_exactly_one_settlement_wins,
-    check_several_requeued_to_the_front_keep_their_old_order,
-    check_requeued_to_the_back_goes_behind_all,
-    check_delayed_messages_return_when_due_in_due_order,
-    check_a_delay_counts_each_time,
-    check_purge_takes_one_topic_in_every_state_and_no_other,
-    check_totals_count_everything_held,
-    check_watchers_hear_of_everything_that_becomes_ready,
-    check_an_unknown_topic_is_empty_and_not_made,
+    *(
+        check
+        for name, check in globals().items()
+        if name.startswith("check_") and check not in (check_storage, check_storage_time)
+    ),
+    *check_storage_time.CHECKS,
 )

@@ -14,5 +14,6 @@ def test_drawing_has_a_line_for_every_move() -> None:
     lines = drawing().splitlines()
 
     assert len(lines) == 2 + len(MOVES)
-    assert "    LEASED --> DELAYED: DACK" in lines
+    assert "    [*] --> DELAYED: publish with a delay" in lines
+    assert "    LEASED --> DELAYED: DACK, or backoff" in lines
     assert "    LEASED --> [*]: ACK" in lines

@@ -1,6 +1,7 @@
 """A client on the other side of ASGI: says what it wants, reads when it wants."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Self
@@ -15,7 +16,7 @@ class Exchange:
         self,
         app: App,
         method: str,
-        path: str,
+        target: str,
         *,
         headers: Mapping[str, str] | None = None,
         http_version: str = "2",
@@ -24,13 +25,14 @@ class Exchange:
         self.may_send = asyncio.Event()
         self.may_send.set()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        path, _, query = target.partition("?")
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
             "method": method,
             "path": path,
             "raw_path": path.encode(),
-            "query_string": b"",
+            "query_string": query.encode(),
             "root_path": "",
             "scheme": "https",
             "http_version": http_version,
@@ -51,8 +53,12 @@ class Exchange:
 
     async def say(self, body: bytes, *, is_last: bool = False) -> None:
         """Send a piece of the request body, and let the other side act."""
-        self._events.put_nowait({"type": "http.request", "body": body, "more_body": not is_last})
+        self.say_nowait(body, is_last=is_last)
         await settle()
+
+    def say_nowait(self, body: bytes, *, is_last: bool = False) -> None:
+        """Send a piece of the request body."""
+        self._events.put_nowait({"type": "http.request", "body": body, "more_body": not is_last})
 
     async def leave(self) -> None:
         """Be gone, without a word."""
@@ -78,6 +84,16 @@ class Exchange:
         return b"".join(event.get("body", b"") for event in self.sent[1:])
 
     @property
+    def pieces(self) -> list[bytes]:
+        """Return the body as it was sent, without what was empty."""
+        return [event["body"] for event in self.sent[1:] if event.get("body")]
+
+    @property
+    def values(self) -> list[Any]:
+        """Return the lines of the body, as JSON."""
+        return [json.loads(line) for line in self.body.splitlines()]
+
+    @property
     def has_ended(self) -> bool:
         return len(self.sent) > 1 and not self.sent[-1].get("more_body", False)
 
@@ -97,8 +113,8 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def request(app: App, method: str, path: str, body: bytes = b"", **others: Any) -> Exchange:
+async def request(app: App, method: str, target: str, body: bytes = b"", **others: Any) -> Exchange:
     """Make a whole request and return its whole answer."""
-    exchange = Exchange(app, method, path, **others)
+    exchange = Exchange(app, method, target, **others)
     await exchange.say(body, is_last=True)
     return await exchange.answer()

@@ -1,15 +1,17 @@
 """Requests to verbs, errors to statuses; Quart for what is no stream."""
 
 import json
-from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from miniqueue_py import errors
-from miniqueue_py.broker.broker import Broker, Limits
-from miniqueue_py.broker.delivery import Delivery
+from miniqueue_py.broker.administration import Administration
+from miniqueue_py.broker.admission import Limits
+from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.events import Observers
 from miniqueue_py.errors import BadTopicName, MiniqueueError
-from miniqueue_py.http.app import create_app
+from miniqueue_py.http.app import LONGEST_BODY_BYTES, create_app
 from miniqueue_py.http.asgi import App
 from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.problems import problem_of
@@ -26,7 +28,7 @@ class FailingStorage(MemoryStorage):
 
     problem: Exception | None = None
 
-    async def append(self, *_: object) -> None:
+    def append(self, *_: Any) -> Any:
         raise self.problem or RuntimeError("unforeseen")
 
     @property
@@ -35,17 +37,23 @@ class FailingStorage(MemoryStorage):
 
 
 @pytest.fixture
-def broker() -> Broker:
-    return Broker(MemoryStorage(), ManualClock(), limits=Limits(max_message_bytes=10))
+def storage() -> MemoryStorage:
+    return MemoryStorage()
 
 
 @pytest.fixture
-def app(broker: Broker) -> Streams:
-    return make_app(broker, [])
+def broker(storage: MemoryStorage) -> Broker:
+    return Broker(storage, ManualClock(), limits=Limits(max_message_bytes=10))
 
 
-def make_app(broker: Broker, stumbles: list[str]) -> Streams:
-    pages: App = create_app(broker)  # type: ignore[assignment]
+@pytest.fixture
+def app(broker: Broker, storage: MemoryStorage) -> Streams:
+    return make_app(broker, storage, [])
+
+
+def make_app(broker: Broker, storage: MemoryStorage, stumbles: list[str]) -> Streams:
+    administration = Administration(broker, storage, Observers())
+    pages: App = create_app(broker, administration)  # type: ignore[assignment]
     return Streams(
         broker, pages, drain_seconds=1.0, on_error=lambda path, _error: stumbles.append(path)
     )
@@ -55,7 +63,12 @@ def make_app(broker: Broker, stumbles: list[str]) -> Streams:
     ("error", "status", "has_retry"),
     [
         (errors.BadTopicName("it is empty"), 400, False),
+        (errors.BadParameter("delay", "is not a duration"), 400, False),
+        (errors.BadPolicy("it is not a JSON object"), 400, False),
         (errors.MessageTooLong(10), 413, False),
+        (errors.UnknownContentType("text/html", "text/plain"), 415, False),
+        (errors.TopicNotFound("orders"), 404, False),
+        (errors.Contradiction("this is not that"), 409, False),
         (errors.TopicFull("-max-msgs", 3), 429, True),
         (errors.ShuttingDown(), 503, True),
         (errors.StorageUnavailable("fsync failed"), 503, True),
@@ -98,38 +111,40 @@ def test_bad_topic_name_is_refused(segment: bytes) -> None:
         topic_name(segment)
 
 
-async def test_publish_is_created_with_nothing_to_say(app: Streams, broker: Broker) -> None:
+async def test_publish_is_created_with_nothing_to_say(app: Streams, storage: MemoryStorage) -> None:
     answer = await request(app, "POST", "/publish/orders", b"hello")
 
     assert (answer.status, answer.body) == (201, b"")
-    assert broker.statistics("orders").ready == 1
+    assert storage.statistics("orders").ready == 1
 
 
-async def test_message_too_long_is_refused_before_it_is_read(app: Streams, broker: Broker) -> None:
+async def test_message_too_long_is_refused_before_it_is_read(
+    app: Streams, storage: MemoryStorage
+) -> None:
     declared = await request(app, "POST", "/publish/orders", headers={"content-length": "11"})
     async with Exchange(app, "POST", "/publish/orders") as undeclared:
         await undeclared.say(b"x" * 11)
         await undeclared.answer()
 
     assert declared.status == undeclared.status == 413
-    assert not broker.topics()
+    assert not storage.topics()
 
 
-async def test_publish_that_ends_early_stores_nothing(app: Streams, broker: Broker) -> None:
+async def test_publish_that_ends_early_stores_nothing(app: Streams, storage: MemoryStorage) -> None:
     async with Exchange(app, "POST", "/publish/orders") as publish:
         await publish.say(b"half")
         await publish.leave()
         await publish.answer()
 
     assert not publish.sent
-    assert not broker.topics()
+    assert not storage.topics()
 
 
 @pytest.mark.parametrize("problem", [errors.DiskFull(), errors.StorageUnavailable("bad disk")])
 async def test_storage_that_refuses_is_told(problem: MiniqueueError) -> None:
     storage = FailingStorage()
     storage.problem = problem
-    app = make_app(Broker(storage, ManualClock()), [])
+    app = make_app(Broker(storage, ManualClock()), storage, [])
 
     publish = await request(app, "POST", "/publish/orders", b"x")
     ready = await request(app, "GET", "/readyz")
@@ -142,7 +157,8 @@ async def test_storage_that_refuses_is_told(problem: MiniqueueError) -> None:
 
 async def test_unforeseen_error_fails_one_request_and_is_told() -> None:
     stumbles: list[str] = []
-    app = make_app(Broker(FailingStorage(), ManualClock()), stumbles)
+    storage = FailingStorage()
+    app = make_app(Broker(storage, ManualClock()), storage, stumbles)
 
     answer = await request(app, "POST", "/publish/orders", b"x")
 
@@ -153,11 +169,12 @@ async def test_unforeseen_error_fails_one_request_and_is_told() -> None:
 
 async def test_unforeseen_error_ends_one_stream_in_words_and_is_told() -> None:
     class Unreadable(MemoryStorage):
-        def lease(self, *_: object) -> Sequence[Delivery]:
+        def lease(self, *_: Any) -> Any:
             raise errors.StorageCorrupt("a record")
 
     stumbles: list[str] = []
-    app = make_app(Broker(Unreadable(), ManualClock()), stumbles)
+    storage = Unreadable()
+    app = make_app(Broker(storage, ManualClock()), storage, stumbles)
 
     answer = await request(app, "POST", "/subscribe/orders", b'"INIT"')
 
@@ -167,13 +184,13 @@ async def test_unforeseen_error_ends_one_stream_in_words_and_is_told() -> None:
     assert answer.has_ended
 
 
-async def test_delete_removes_a_topic(app: Streams, broker: Broker) -> None:
-    await broker.publish("a b", [b"1"])
+async def test_delete_removes_a_topic(app: Streams, storage: MemoryStorage) -> None:
+    await request(app, "POST", "/publish/a%20b", b"1")
 
     answer = await request(app, "DELETE", "/a%20b")
 
     assert (answer.status, answer.body) == (200, b"")
-    assert not broker.topics()
+    assert not storage.topics()
 
 
 @pytest.mark.parametrize(
@@ -192,6 +209,10 @@ async def test_delete_removes_a_topic(app: Streams, broker: Broker) -> None:
         ("DELETE", "/%FF", 400),
         ("POST", "/publish/", 400),
         ("POST", "/publish/%00", 400),
+        ("GET", "/publish/orders/batch", 405),
+        ("POST", "/publish/a/b/batch", 404),
+        ("POST", "/publish//batch", 400),
+        ("POST", "/publish/%00/batch", 400),
         ("POST", "/subscribe/a%2Fb", 400),
     ],
 )
@@ -244,16 +265,18 @@ async def test_health_tells_the_loop_turns_and_readiness_that_it_drains(
     assert (ready.status, json.loads(ready.body)) == (503, {"error": "the broker is draining"})
 
 
-async def test_topic_may_have_the_name_of_a_page(app: Streams, broker: Broker) -> None:
+async def test_topic_may_have_the_name_of_a_page(app: Streams, storage: MemoryStorage) -> None:
     for name in ("healthz", "publish", "metrics", "topics"):
         await request(app, "POST", f"/publish/{name}", b"x")
         assert (await request(app, "DELETE", f"/{name}")).status == 200
-    assert not broker.topics()
+    assert not storage.topics()
 
 
-def test_quart_cuts_no_slow_peer_and_takes_no_long_body(broker: Broker) -> None:
-    config = create_app(broker).config
+def test_quart_cuts_no_slow_peer_and_takes_no_long_body(
+    broker: Broker, storage: MemoryStorage
+) -> None:
+    config = create_app(broker, Administration(broker, storage, Observers())).config
 
     assert config["RESPONSE_TIMEOUT"] is None
     assert config["BODY_TIMEOUT"] is None
-    assert config["MAX_CONTENT_LENGTH"] == 1 << 16
+    assert config["MAX_CONTENT_LENGTH"] == LONGEST_BODY_BYTES

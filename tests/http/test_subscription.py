@@ -1,56 +1,39 @@
-"""One subscription stream, from the other side of ASGI."""
+"""One subscription stream without a credit, from the other side of ASGI."""
 
 import asyncio
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from miniqueue_py.broker.broker import Broker
-from miniqueue_py.broker.storage import TopicStatistics
+from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.http import subscription
-from miniqueue_py.http.streams import Streams
-from miniqueue_py.storage.memory import MemoryStorage
-from miniqueue_py.testing.clock import ManualClock
 from tests.http.asgi import Exchange, settle
+from tests.http.streaming import Wire
 
 pytestmark = pytest.mark.anyio
 
 ONE, TWO = b'{"msg":"MQ=="}\n', b'{"msg":"Mg=="}\n'
 
-
-@pytest.fixture
-def broker() -> Broker:
-    return Broker(MemoryStorage(), ManualClock())
+TOO_MANY = subscription.MAX_WAITING_COMMANDS + 2
+"""Commands that wait, with one delivery in flight."""
 
 
 @pytest.fixture
-def app(broker: Broker) -> Streams:
-    return make_app(broker)
+def wire() -> Iterator[Wire]:
+    wire = Wire()
+    yield wire
+    assert not wire.stumbles
 
 
-def make_app(broker: Broker, drain_seconds: float = 10.0) -> Streams:
-    async def nothing_else(*_: Any) -> None:
-        raise AssertionError("only streams are asked for here")
-
-    def fail(path: str, error: Exception) -> None:
-        raise AssertionError(path) from error
-
-    return Streams(broker, nothing_else, drain_seconds=drain_seconds, on_error=fail)
-
-
-def subscribe(app: Streams) -> Exchange:
-    return Exchange(app, "POST", "/subscribe/orders")
-
-
-async def test_headers_and_an_empty_piece_of_body_come_before_any_command(app: Streams) -> None:
-    async with subscribe(app) as stream:
+async def test_headers_and_an_empty_piece_of_body_come_before_any_command(wire: Wire) -> None:
+    async with wire.subscribe() as stream:
         assert stream.status == 200
         assert stream.sent[1:] == [{"type": "http.response.body", "body": b"", "more_body": True}]
 
 
-async def test_stream_listens_while_its_peer_does_not_read(app: Streams, broker: Broker) -> None:
-    await broker.publish("orders", [b"1", b"2", b"3"])
-    async with subscribe(app) as stream:
+async def test_stream_listens_while_its_peer_does_not_read(wire: Wire) -> None:
+    await wire.publish(b"1", b"2", b"3")
+    async with wire.subscribe() as stream:
         stream.may_send.clear()
         await stream.say(b'"INIT"')
 
@@ -58,46 +41,44 @@ async def test_stream_listens_while_its_peer_does_not_read(app: Streams, broker:
             await stream.say(b'"ACK"')
 
         assert not stream.unheard
-        assert broker.statistics("orders") == TopicStatistics(2, 1, 0), "one message at most"
+        assert wire.places() == (2, 1, 0), "one message at most"
 
 
 async def test_too_many_waiting_commands_end_the_stream_and_free_its_message(
-    app: Streams, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscription, "FAREWELL_SECONDS", 0.01)
-    await broker.publish("orders", [b"1", b"2"])
-    async with subscribe(app) as stream:
+    await wire.publish(b"1", b"2")
+    async with wire.subscribe() as stream:
         stream.may_send.clear()
         await stream.say(b'"INIT"')
 
-        await stream.say(b'"ACK"' * (subscription.MAX_WAITING_COMMANDS + 1))
+        await stream.say(b'"ACK"' * TOO_MANY)
 
-        assert broker.statistics("orders").ready == 2
+        assert wire.places()[0] == 2
         await stream.answer()
         assert not stream.has_ended, "nobody reads it: the server below resets the stream"
 
 
-async def test_flood_is_told_why_it_is_ended_when_it_reads(app: Streams, broker: Broker) -> None:
-    await broker.publish("orders", [b"1"])
-    async with subscribe(app) as stream:
+async def test_flood_is_told_why_it_is_ended_when_it_reads(wire: Wire) -> None:
+    await wire.publish(b"1")
+    async with wire.subscribe() as stream:
         await stream.say(b'"INIT"')
 
-        await stream.say(b'"PING"' * (subscription.MAX_WAITING_COMMANDS + 1))
+        await stream.say(b'"PING"' * TOO_MANY)
 
         await stream.answer()
         assert stream.body.endswith(b'{"closing":"limit"}\n')
         assert stream.has_ended
-        assert broker.statistics("orders").ready == 1
+        assert wire.places()[0] == 1
 
 
 @pytest.mark.parametrize("how", ["disconnect", "end of body", "cancelled"])
-async def test_message_in_flight_goes_back_when_the_client_goes(
-    app: Streams, broker: Broker, how: str
-) -> None:
-    await broker.publish("orders", [b"1"])
-    async with subscribe(app) as stream:
+async def test_message_in_flight_goes_back_when_the_client_goes(wire: Wire, how: str) -> None:
+    await wire.publish(b"1")
+    async with wire.subscribe() as stream:
         await stream.say(b'"INIT"')
-        assert broker.statistics("orders").in_flight == 1
+        assert wire.places()[1] == 1
 
         if how == "disconnect":
             await stream.leave()
@@ -107,40 +88,99 @@ async def test_message_in_flight_goes_back_when_the_client_goes(
             stream.task.cancel()
             await settle()
 
-        assert broker.statistics("orders") == TopicStatistics(1, 0, 0)
+        assert wire.places() == (1, 0, 0)
 
 
-async def test_consumer_that_leaves_while_it_waits_takes_nothing(
-    app: Streams, broker: Broker
-) -> None:
-    async with subscribe(app) as stream:
+async def test_consumer_that_leaves_while_it_waits_takes_nothing(wire: Wire) -> None:
+    async with wire.subscribe() as stream:
         await stream.say(b'"INIT""ACK"')
         await stream.leave()
 
-        await broker.publish("orders", [b"1"])
+        await wire.publish(b"1")
 
-        assert broker.statistics("orders").ready == 1
+        assert wire.places()[0] == 1
 
 
-async def test_init_and_ack_in_one_body_take_the_first_message_that_comes(
-    app: Streams, broker: Broker
-) -> None:
-    async with subscribe(app) as stream:
+async def test_init_and_ack_in_one_body_take_the_first_message_that_comes(wire: Wire) -> None:
+    async with wire.subscribe() as stream:
         await stream.say(b'"INIT""ACK"', is_last=True)
         assert not stream.has_ended
 
-        await broker.publish("orders", [b"1"])
+        await wire.publish(b"1")
         await stream.answer()
 
         assert stream.body == ONE
-        assert broker.statistics("orders") == TopicStatistics(0, 0, 0)
+        assert wire.places() == (0, 0, 0)
 
 
-async def test_ack_in_a_piece_of_its_own_settles_what_init_brought(
-    app: Streams, broker: Broker
+async def test_line_of_a_plain_consumer_holds_what_miniqueue_says_and_nothing_else(
+    wire: Wire,
 ) -> None:
-    await broker.publish("orders", [b"1"])
-    stream = subscribe(app)
+    await wire.publish(b"1", priority=7, ttl_seconds=60)
+    async with wire.subscribe() as stream:
+        await stream.say(b'"INIT"')
+        assert stream.body == ONE
+        for count in (1, 2):
+            await stream.say(b'"DACK 1"')
+            await wire.tick_after(1)
+            await settle()
+            assert stream.pieces[count] == b'{"msg":"MQ==","dackCount":%d}\n' % count
+        await stream.say(b'"NACK"')
+
+        assert stream.pieces[3] == b'{"msg":"MQ==","dackCount":2}\n'
+
+
+async def test_dead_letter_is_a_message_like_any_other_to_a_plain_consumer(wire: Wire) -> None:
+    await wire.publish(b"1")
+    async with wire.subscribe() as stream:
+        await stream.say(b'"INIT""DEAD"', is_last=True)
+        await stream.answer()
+    path = "/subscribe/orders.dead"
+    async with Exchange(wire.app, "POST", path) as stream:
+        await stream.say(b'"INIT"')
+
+        assert stream.body == ONE
+
+
+async def test_lease_of_the_policy_is_not_told_to_who_asked_for_none(wire: Wire) -> None:
+    await wire.administration.set_policy("orders", TopicPolicy(lease=10))
+    await wire.publish(b"1", b"2")
+    async with wire.subscribe() as stream:
+        await stream.say(b'"INIT"')
+        await wire.tick_after(10)
+        await settle()
+        assert stream.body == ONE
+
+        await stream.say(b'"ACK"')
+
+    late = {"error": "ACK came too late: the lease of the message ran out"}
+    assert stream.values == [{"msg": "MQ=="}, late, {"msg": "MQ=="}]
+
+
+async def test_lease_that_a_plain_consumer_asked_for_is_told_when_it_runs_out(wire: Wire) -> None:
+    await wire.publish(b"1", b"2")
+    async with wire.subscribe("?lease=10s") as stream:
+        await stream.say(b'"INIT"')
+        await wire.tick_after(10)
+        await settle()
+
+        assert stream.body == ONE + b'{"expired":1}\n'
+
+
+@pytest.mark.parametrize("query", ["?lease=0", "?lease=x", "?lease=-1s", "?lease=48h"])
+async def test_lease_that_cannot_be_is_refused_before_the_stream_begins(
+    wire: Wire, query: str
+) -> None:
+    async with wire.subscribe(query) as stream:
+        await stream.answer()
+
+    assert stream.status == 400
+    assert stream.values[0]["error"].startswith("lease is not")
+
+
+async def test_ack_in_a_piece_of_its_own_settles_what_init_brought(wire: Wire) -> None:
+    await wire.publish(b"1")
+    stream = wire.subscribe()
     for piece in (b'"INIT"', b'"ACK"'):
         stream._events.put_nowait({"type": "http.request", "body": piece, "more_body": True})
     await stream.say(b"", is_last=True)
@@ -148,11 +188,11 @@ async def test_ack_in_a_piece_of_its_own_settles_what_init_brought(
     await stream.answer()
 
     assert stream.body == ONE
-    assert broker.statistics("orders") == TopicStatistics(0, 0, 0)
+    assert wire.places() == (0, 0, 0)
 
 
-async def test_init_alone_in_a_body_leaves_when_there_is_nothing(app: Streams) -> None:
-    async with subscribe(app) as stream:
+async def test_init_alone_in_a_body_leaves_when_there_is_nothing(wire: Wire) -> None:
+    async with wire.subscribe() as stream:
         await stream.say(b'"INIT"', is_last=True)
 
         await stream.answer()
@@ -161,12 +201,12 @@ async def test_init_alone_in_a_body_leaves_when_there_is_nothing(app: Streams) -
         assert stream.has_ended
 
 
-async def test_drain_says_so_and_lets_what_is_held_be_settled(app: Streams, broker: Broker) -> None:
-    await broker.publish("orders", [b"1", b"2"])
-    async with subscribe(app) as stream:
+async def test_drain_says_so_and_lets_what_is_held_be_settled(wire: Wire) -> None:
+    await wire.publish(b"1", b"2")
+    async with wire.subscribe() as stream:
         await stream.say(b'"INIT"')
 
-        broker.drain()
+        wire.broker.drain()
         await settle()
         assert stream.body == ONE + b'{"closing":"draining"}\n'
         assert not stream.has_ended
@@ -175,41 +215,43 @@ async def test_drain_says_so_and_lets_what_is_held_be_settled(app: Streams, brok
         await stream.answer()
         assert stream.has_ended
         assert stream.body.endswith(b'{"closing":"draining"}\n'), "it is the last line"
-        assert broker.statistics("orders") == TopicStatistics(1, 0, 0)
+        assert wire.places() == (1, 0, 0)
 
 
-async def test_drain_that_takes_too_long_gives_back_what_is_held(broker: Broker) -> None:
-    await broker.publish("orders", [b"1"])
-    async with subscribe(make_app(broker, drain_seconds=0.01)) as stream:
+async def test_drain_that_takes_too_long_gives_back_what_is_held() -> None:
+    wire = Wire(drain_seconds=0.01)
+    await wire.publish(b"1")
+    async with wire.subscribe() as stream:
         await stream.say(b'"INIT"')
 
-        broker.drain()
+        wire.broker.drain()
         await stream.answer()
 
         assert stream.has_ended
-        assert broker.statistics("orders") == TopicStatistics(1, 0, 0)
+        assert wire.places() == (1, 0, 0)
 
 
 async def test_drain_does_not_wait_for_a_peer_that_does_not_read(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    wire = Wire(drain_seconds=0.01)
     monkeypatch.setattr(subscription, "FAREWELL_SECONDS", 0.01)
-    await broker.publish("orders", [b"1"])
-    async with subscribe(make_app(broker, drain_seconds=0.01)) as stream:
+    await wire.publish(b"1")
+    async with wire.subscribe() as stream:
         stream.may_send.clear()
         await stream.say(b'"INIT"')
 
-        broker.drain()
+        wire.broker.drain()
         await stream.answer()
 
-        assert broker.statistics("orders") == TopicStatistics(1, 0, 0)
+        assert wire.places() == (1, 0, 0)
 
 
-async def test_idle_stream_ends_at_once_on_drain(app: Streams, broker: Broker) -> None:
-    async with subscribe(app) as stream:
-        broker.drain()
+async def test_idle_stream_ends_at_once_on_drain(wire: Wire) -> None:
+    async with wire.subscribe() as stream:
+        wire.broker.drain()
 
-        await asyncio.wait_for(broker.wait_drained(), 10)
+        await asyncio.wait_for(wire.broker.wait_drained(), 10)
         await stream.answer()
 
         assert stream.body == b'{"closing":"draining"}\n'

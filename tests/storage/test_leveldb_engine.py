@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 
 from miniqueue_py.broker.delivery import ACK, TO_BACK, Delay
-from miniqueue_py.broker.message import Message
-from miniqueue_py.broker.storage import TopicStatistics
 from miniqueue_py.errors import DiskFull, StorageUnavailable
 from miniqueue_py.storage.leveldb.engine import LevelStorage
 from miniqueue_py.storage.leveldb.files import LogSync, check_version, open_database
 from miniqueue_py.storage.leveldb.window import MAX_ENTRIES
-from miniqueue_py.testing.check_storage import bodies, publish
+from miniqueue_py.testing.storing import ANY_NUMBER, bodies, counts, lease, publish
 from tests.storage.faulty import FaultyDatabase, FaultySync
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +39,7 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     storage = reopen(tmp_path)
     await publish(storage, "a", *(b"%d" % number for number in range(6)))
     await publish(storage, "b", b"x")
-    acked, backed, delayed, _held = storage.lease("a", 4)
+    acked, backed, delayed, _held = lease(storage, "a", 4)
     storage.settle([acked], ACK)
     storage.settle([backed], TO_BACK)
     storage.settle([delayed], Delay(50.0))
@@ -49,13 +47,13 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
 
     storage = reopen(tmp_path)
 
-    assert storage.statistics("a") == TopicStatistics(ready=4, in_flight=0, delayed=1)
+    assert counts(storage, "a") == (4, 0, 1)
     assert storage.totals() == (6, 6)
-    assert bodies(storage.lease("a", 10)) == [b"3", b"4", b"5", b"1"]
-    assert storage.release_due(50.0) == 1
-    [again] = storage.lease("a", 10)
-    assert again.message == Message(b"2", dack_count=1)
-    assert bodies(storage.lease("b", 10)) == [b"x"]
+    assert bodies(lease(storage, "a", 10)) == [b"3", b"4", b"5", b"1"]
+    assert storage.release_due(50.0, ANY_NUMBER).restored == 1
+    [again] = lease(storage, "a", 10)
+    assert (again.message.body, again.message.extras.dack_count) == (b"2", 1)
+    assert bodies(lease(storage, "b", 10)) == [b"x"]
     await storage.aclose()
 
 
@@ -67,7 +65,7 @@ async def test_backlog_larger_than_the_window_keeps_its_order(tmp_path: Path) ->
     storage = reopen(tmp_path)
 
     taken: list[bytes] = []
-    while deliveries := storage.lease("a", 500):
+    while deliveries := lease(storage, "a", 500):
         taken += bodies(deliveries)
         storage.settle(deliveries, ACK)
         await asyncio.sleep(0)
@@ -82,12 +80,12 @@ async def test_message_is_not_shown_before_it_is_durable(tmp_path: Path) -> None
         publishing = asyncio.create_task(publish(storage, "a", b"1"))
         await sync.wait_begun(1)
 
-        assert not storage.lease("a", 1)
+        assert not lease(storage, "a", 1)
         assert storage.statistics("a").ready == 0
         assert not publishing.done()
     await publishing
 
-    assert bodies(storage.lease("a", 1)) == [b"1"]
+    assert bodies(lease(storage, "a", 1)) == [b"1"]
     await storage.aclose()
 
 
@@ -107,7 +105,7 @@ async def test_one_fsync_serves_all_who_wait(tmp_path: Path) -> None:
 async def test_settlement_written_during_an_fsync_is_synced_by_another(tmp_path: Path) -> None:
     storage, _, sync = faulty(tmp_path)
     await publish(storage, "a", b"1")
-    [delivery] = storage.lease("a", 1)
+    [delivery] = lease(storage, "a", 1)
     before = sync.count
     with sync.held_back():
         publishing = asyncio.create_task(publish(storage, "a", b"2"))
@@ -131,10 +129,10 @@ async def test_publisher_that_is_cancelled_does_not_keep_its_message_from_the_li
         publishing = asyncio.create_task(publish(storage, "a", b"1"))
         await sync.wait_begun(1)
         publishing.cancel()
-    await storage.append("b", [Message(b"2")])
+    await publish(storage, "b", b"2")
 
     assert ready == ["a", "b"]
-    assert bodies(storage.lease("a", 1)) == [b"1"]
+    assert bodies(lease(storage, "a", 1)) == [b"1"]
     await storage.aclose()
 
 
@@ -150,7 +148,7 @@ async def test_failed_fsync_refuses_all_who_waited_and_all_after(tmp_path: Path)
         await publish(storage, "a", b"later")
 
     assert storage.failure is not None
-    assert bodies(storage.lease("a", 10)) == [b"confirmed"]
+    assert bodies(lease(storage, "a", 10)) == [b"confirmed"]
     await storage.aclose()
 
 
@@ -168,7 +166,7 @@ async def test_failed_write_refuses_publishing_and_consuming_goes_on(
     with pytest.raises(kind):
         await publish(storage, "a", b"refused")
     taken: list[bytes] = []
-    while deliveries := storage.lease("a", 100):
+    while deliveries := lease(storage, "a", 100):
         taken += bodies(deliveries)
         storage.settle(deliveries[1:], ACK)
         if b"0" in bodies(deliveries[:1]) and taken.count(b"0") == 1:
@@ -178,7 +176,7 @@ async def test_failed_write_refuses_publishing_and_consuming_goes_on(
         await asyncio.sleep(0)
 
     assert sorted(taken) == sorted([b"%d" % n for n in range(2 * MAX_ENTRIES)] + [b"0"])
-    assert storage.statistics("a") == TopicStatistics(0, 0, 0)
+    assert counts(storage, "a") == (0, 0, 0)
     await storage.aclose()
     storage = reopen(tmp_path)
     assert storage.statistics("a").ready == 2 * MAX_ENTRIES, "nothing confirmed is lost"
@@ -196,14 +194,14 @@ async def test_almost_full_disk_refuses_until_there_is_room(tmp_path: Path) -> N
     assert storage.failure is None
     await publish(storage, "a", b"2")
 
-    assert bodies(storage.lease("a", 10)) == [b"2"]
+    assert bodies(lease(storage, "a", 10)) == [b"2"]
     await storage.aclose()
 
 
 async def test_purge_that_was_interrupted_goes_on_after_the_next_start(tmp_path: Path) -> None:
     storage = reopen(tmp_path)
     await publish(storage, "a", *(b"%d" % number for number in range(5000)))
-    [delayed] = storage.lease("a", 1)
+    [delayed] = lease(storage, "a", 1)
     storage.settle([delayed], Delay(1e9))
     await storage.purge("a")
     await storage.aclose()
@@ -211,7 +209,7 @@ async def test_purge_that_was_interrupted_goes_on_after_the_next_start(tmp_path:
     storage = reopen(tmp_path)
     storage.watch(lambda _topic: None)
     await publish(storage, "a", b"new")
-    assert bodies(storage.lease("a", 10)) == [b"new"]
+    assert bodies(lease(storage, "a", 10)) == [b"new"]
     await storage._janitor.wait_idle()
     await storage.aclose()
 
@@ -226,7 +224,7 @@ async def test_space_of_ten_rounds_of_fill_and_drain_is_given_back(tmp_path: Pat
     for _ in range(10):
         for _ in range(10):
             await publish(storage, "a", *[b"x" * 1000] * 200)
-        while deliveries := storage.lease("a", 100):
+        while deliveries := lease(storage, "a", 100):
             storage.settle(deliveries, ACK)
             await asyncio.sleep(0)
     await storage.aclose()

@@ -7,11 +7,11 @@ from pathlib import Path
 import plyvel
 import pytest
 
-from miniqueue_py.broker.message import Message
 from miniqueue_py.errors import DatabaseRefused
 from miniqueue_py.storage import open_storage
 from miniqueue_py.storage.leveldb import keys
-from miniqueue_py.storage.leveldb.files import LogSync, Room
+from miniqueue_py.storage.leveldb.files import RESERVE_BYTES, LogSync, Room
+from miniqueue_py.testing.storing import publish
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ def test_second_process_on_one_directory_is_refused(tmp_path: Path) -> None:
 
 async def test_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with raw(tmp_path) as database:
-        database.put(keys.VERSION_KEY, b"miniqueue 2")
+        database.put(keys.VERSION_KEY, b"miniqueue 3")
 
     with pytest.raises(DatabaseRefused, match="newer version"):
         open_storage(str(tmp_path))
@@ -85,7 +85,7 @@ async def test_file_is_refused(tmp_path: Path) -> None:
 
 async def test_damaged_database_is_refused(tmp_path: Path) -> None:
     storage = open_storage(str(tmp_path))
-    await storage.append("a", [Message(b"1")])
+    await publish(storage, "a", b"1")
     await storage.aclose()
     for manifest in tmp_path.glob("MANIFEST-*"):
         manifest.write_bytes(b"\x00" * 100)
@@ -147,7 +147,7 @@ async def test_room_keeps_a_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     class Disk:
         f_frsize = 4096
         f_blocks = 1 << 20
-        f_bavail = (65 << 20) // 4096
+        f_bavail = (RESERVE_BYTES + (1 << 20)) // 4096
 
     monkeypatch.setattr(os, "statvfs", lambda _path: Disk)
     room = Room(tmp_path)

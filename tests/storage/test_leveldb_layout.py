@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miniqueue_py.broker.message import Message
+from miniqueue_py.broker.message import PLAIN, Extras, Message, Origin
 from miniqueue_py.errors import StorageCorrupt
 from miniqueue_py.storage.leveldb import keys, records, window
 from miniqueue_py.storage.leveldb.window import EVERYTHING, Window
@@ -43,20 +43,32 @@ def test_a_topic_range_holds_its_keys_and_no_other(
     assert (start <= keys.message_key(other, position, priority) < stop) == (topic == other)
 
 
-@given(st.binary(), st.integers(0, 2**32 - 1))
-def test_records_come_back_as_they_went(body: bytes, dack_count: int) -> None:
-    message = Message(body, dack_count)
-    assert records.decode(records.encode(message)) == message
+longs = st.integers(0, 2**64 - 1)
+counts = st.integers(0, 2**32 - 1)
+origins = st.builds(Origin, st.text(max_size=99), st.text(max_size=9), counts, longs)
+extras = st.builds(Extras, counts, counts, priorities, st.none() | longs, st.none() | origins)
+messages = st.builds(
+    Message, st.binary(), st.tuples(counts, longs), st.none() | longs, st.just(PLAIN) | extras
+)
 
 
-def test_common_record_is_two_bytes_longer_than_its_body() -> None:
-    assert len(records.encode(Message(b"hello"))) == 5 + 2
+@given(messages, st.sampled_from((True, False)))
+def test_records_come_back_as_they_went(message: Message, is_implied: bool) -> None:
+    implied = message.id if is_implied else (0, 0)
+    assert records.decode(records.encode(message, implied), implied) == message
+
+
+def test_common_record_is_ten_bytes_longer_than_its_body() -> None:
+    message = Message(b"hello", (1, 1), 1_700_000_000_000)
+    record = records.encode(message, (1, 1))
+    assert record == records.common_prefix(1_700_000_000_000) + b"hello"
+    assert len(record) == 5 + records.COMMON_BYTES
 
 
 @pytest.mark.parametrize("record", [b"", b"\x01", b"\x02\x00x", b"\x01\x80x", b"\x01\x01\x00"])
 def test_record_in_no_known_format_is_corrupt(record: bytes) -> None:
     with pytest.raises(StorageCorrupt):
-        records.decode(record)
+        records.decode(record, (1, 1))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 99)), max_size=200))
@@ -73,8 +85,8 @@ def test_window_shows_every_ready_key_in_order(steps: list[tuple[bool, int]]) ->
             elif not is_insert and disk:
                 if not shown:
                     beyond = sorted(key for key in disk if key > shown.horizon)
-                    shown.refill((key, b"") for key in beyond)
-                taken, _ = shown.take()
+                    shown.refill([(key, b"")] for key in beyond)
+                [(taken, _)] = shown.take(1, 1)
                 assert taken == min(disk)
                 disk.remove(taken)
             assert len(shown) <= 6

@@ -19,25 +19,27 @@ goes on and an acknowledged message does not come back while the process lives.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
-from typing import Any
+from typing import Any, TypeVar
 
 import plyvel
 
 from miniqueue_py.errors import DiskFull, StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
 from miniqueue_py.storage.leveldb import keys
-from miniqueue_py.storage.leveldb.catalogue import TopicState
 from miniqueue_py.storage.leveldb.files import words_of
 from miniqueue_py.storage.leveldb.syncer import Arrival, Syncer, Written
+from miniqueue_py.storage.leveldb.topic_state import TopicState
 from miniqueue_py.storage.leveldb.window import Entry
+
+Answer = TypeVar("Answer")
 
 
 class Committer:
     """Gathers a turn's changes, writes them, and tells when they are durable."""
 
-    def __init__(  # noqa: PLR0913  handed in by name, by the one engine
+    def __init__(
         self,
         database: Any,
         *,
@@ -45,19 +47,30 @@ class Committer:
         has_room: Callable[[int], bool],
         policy: Fsync,
         interval_seconds: float,
-        on_durable: Callable[[list[Arrival]], None],
-        on_refused: Callable[[list[Arrival]], None],
     ) -> None:
         self.failure: StorageUnavailable | None = None
         self._database = database
         self._has_room = has_room
-        self._on_durable = on_durable
-        self._on_refused = on_refused
+        self._on_durable: Callable[[list[Arrival]], None] = _nobody
+        self._on_refused: Callable[[list[Arrival]], None] = _nobody
         self._moves: dict[bytes, bytes | None] = {}
+        """What is to be written; None: to be deleted."""
+        self._gone: list[Sequence[bytes]] = []
+        """What is to be deleted after that."""
         self._dirty: dict[TopicState, None] = {}
         self._next = Written()
         self._turn: asyncio.Handle | None = None
         self._syncer = Syncer(sync, policy, interval_seconds, self._confirm, self._fail_synced)
+
+    def watch(
+        self,
+        *,
+        on_durable: Callable[[list[Arrival]], None],
+        on_refused: Callable[[list[Arrival]], None],
+    ) -> None:
+        """Tell what became of that which arrived."""
+        self._on_durable = on_durable
+        self._on_refused = on_refused
 
     # What the engine says
 
@@ -68,24 +81,38 @@ class Committer:
 
     def delete(self, topic: TopicState | None, key: bytes) -> None:
         """Remove a record in this turn's batch."""
-        # What was put and is not written yet need not be written at all.
-        if self._moves.pop(key, None) is None:
-            self._moves[key] = None
+        self._moves[key] = None
         self._touch(topic)
+        if self.failure is not None:
+            self._forget_unwritten([key])
 
-    async def arrive(self, topic: TopicState, entries: list[Entry]) -> None:
-        """Write new messages; return when they are durable. Raises StorageUnavailable."""
-        self._next.arrivals.extend(Arrival(topic, key, record) for key, record in entries)
+    def delete_all(self, topic: TopicState, gone: Sequence[bytes]) -> None:
+        """Remove records in this turn's batch whose keys nobody writes to any more."""
+        self._gone.append(gone)
         self._touch(topic)
-        await self.wait_durable()
+        if self.failure is not None:
+            self._note_gone()
+            self._forget_unwritten(gone)
 
-    async def wait_durable(self) -> None:
-        """Return when everything said so far is durable. Raises StorageUnavailable."""
+    def mark(self, topic: TopicState) -> None:
+        """Write the topic's record with the next batch, whenever that is."""
+        self._dirty[topic] = None
+
+    def arrive(self, arrival: Arrival) -> None:
+        """Write new messages; who watches hears of it when they are durable, or refused."""
+        self._next.arrivals.append(arrival)
+        self._touch(arrival.topic)
+
+    def durable(self, answer: Answer) -> "asyncio.Future[Answer]":
+        """Return what is done, with that answer, when everything said so far is durable.
+
+        It may raise StorageUnavailable, as may this.
+        """
         self.check_failure()
         self._schedule()
-        waiter = asyncio.get_running_loop().create_future()
-        self._next.waiters.append(waiter)
-        await waiter
+        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._next.waiters.append((waiter, answer))
+        return waiter
 
     def check(self, size: int = 0) -> None:
         """Raise what makes it impossible to take `size` bytes more, if anything does.
@@ -117,8 +144,17 @@ class Committer:
         refused.refuse(self.failure)
         self._on_refused(refused.arrivals)
 
+    def get(self, key: bytes) -> bytes | None:
+        """Read one record as if every move were written already."""
+        self._note_gone()
+        if key in self._moves:
+            return self._moves[key]
+        record: bytes | None = self._database.get(key)
+        return record
+
     def read(self, start: bytes, stop: bytes) -> Iterator[Entry]:
         """Read `start <= key < stop` as if every move were written already."""
+        self._note_gone()
         moves = self._moves
         entries: Iterator[Entry] = self._database.iterator(start=start, stop=stop)
         if not moves:
@@ -164,22 +200,39 @@ class Committer:
         if self._turn is None and self.failure is None:
             self._turn = asyncio.get_running_loop().call_soon(self.flush)
 
+    def _note_gone(self) -> None:
+        for gone in self._gone:
+            self._moves.update(dict.fromkeys(gone))
+        self._gone.clear()
+
+    def _forget_unwritten(self, deleted: Sequence[bytes]) -> None:
+        """Keep no note of what the disk never had: there will be no batch to end it."""
+        for key in deleted:
+            if self._database.get(key) is None:
+                self._moves.pop(key, None)
+
     def _write(self) -> None:
-        if not (self._moves or self._dirty):
+        if not (self._moves or self._gone or self._dirty):
             return
         batch = self._database.write_batch()
+        put, delete = batch.put, batch.delete
         for key, record in self._moves.items():
             if record is None:
-                batch.delete(key)
+                delete(key)
             else:
-                batch.put(key, record)
-        for _, key, record in self._next.arrivals:
-            batch.put(key, record)
+                put(key, record)
+        for gone in self._gone:
+            for key in gone:
+                delete(key)
+        for _, arrived, written in self._next.arrivals:
+            for key, record in zip(arrived, written, strict=True):
+                put(key, record)
         for topic in self._dirty:
             if not topic.is_dead:
-                batch.put(keys.topic_key(topic.id), topic.encode())
+                put(keys.topic_key(topic.id), topic.encode())
         batch.write()
         self._moves.clear()
+        self._gone.clear()
         self._dirty.clear()
 
     def _confirm(self, written: Written) -> None:
@@ -190,6 +243,10 @@ class Committer:
     def _fail_synced(self, error: BaseException, written: Written) -> None:
         self.fail(error)
         written.refuse(_translate(error))
+
+
+def _nobody(_arrivals: list[Arrival]) -> None:
+    """Stand in for who watches."""
 
 
 def _translate(error: BaseException) -> StorageUnavailable:

@@ -1,27 +1,26 @@
-"""The storage verbs on LevelDB.
+"""The storage verbs on LevelDB."""
 
-A message stays under its key while it is in flight: leases live in memory. So
-taking one writes nothing, an ACK is one delete, a NACK is no write at all, and
-after a crash everything in flight is ready again, in its old order, without
-anybody doing anything.
-"""
-
+import asyncio
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter, is_
 from pathlib import Path
-from typing import Any, NamedTuple, assert_never
+from typing import Any
 
 import plyvel
 
-from miniqueue_py.broker.delivery import Ack, Delay, Delivery, Outcome, Requeue
-from miniqueue_py.broker.message import Message
-from miniqueue_py.broker.storage import TopicStatistics, Totals
+from miniqueue_py.broker.delivery import Delivery, Outcome
+from miniqueue_py.broker.message import Message, Publication, Stored
+from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy, decode_policy, encode_policy
+from miniqueue_py.broker.storage import Moved, TopicStatistics, Totals
 from miniqueue_py.errors import DatabaseRefused, StorageCorrupt, StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
-from miniqueue_py.storage.leveldb import keys, records
-from miniqueue_py.storage.leveldb.catalogue import Catalogue, TopicState
+from miniqueue_py.storage.leveldb import keys
+from miniqueue_py.storage.leveldb.agenda import Agendas
+from miniqueue_py.storage.leveldb.arrivals import Arrivals
+from miniqueue_py.storage.leveldb.catalogue import Catalogue
 from miniqueue_py.storage.leveldb.committer import Committer
-from miniqueue_py.storage.leveldb.delays import Delays
 from miniqueue_py.storage.leveldb.files import (
     LogSync,
     Room,
@@ -30,14 +29,11 @@ from miniqueue_py.storage.leveldb.files import (
     words_of,
 )
 from miniqueue_py.storage.leveldb.janitor import Janitor
-from miniqueue_py.storage.leveldb.syncer import Arrival
-from miniqueue_py.storage.leveldb.window import Entry
-
-
-class _Receipt(NamedTuple):
-    topic: TopicState
-    key: bytes
-    record: bytes
+from miniqueue_py.storage.leveldb.kept_keys import KeptKeys
+from miniqueue_py.storage.leveldb.line import Line
+from miniqueue_py.storage.leveldb.moves import Moves
+from miniqueue_py.storage.leveldb.timetable import Timetable
+from miniqueue_py.storage.leveldb.topic_state import TopicState
 
 
 class LevelStorage:
@@ -59,16 +55,32 @@ class LevelStorage:
             has_room=has_room,
             policy=fsync,
             interval_seconds=fsync_interval_seconds,
-            on_durable=self._arrived,
-            on_refused=self._refused,
         )
-        self._janitor = Janitor(database, self._committer)
-        self._delays = Delays(self._committer)
         self._catalogue = Catalogue()
+        self._janitor = Janitor(database, self._committer)
+        self._kept_keys = KeptKeys(self._committer, self._janitor)
+        self._agendas = Agendas(self._committer)
+        self._arrivals = Arrivals(
+            self._committer,
+            self._catalogue,
+            self._kept_keys,
+            self._agendas,
+            self._tell,
+            hides=fsync == "always",
+        )
+        self._moves = Moves(self._committer, self._catalogue, self._janitor, self._agendas)
+        self._line = Line(self._committer, self._moves, self._tell)
+        self._timetable = Timetable(
+            committer=self._committer,
+            catalogue=self._catalogue,
+            agendas=self._agendas,
+            kept_keys=self._kept_keys,
+            moves=self._moves,
+            line=self._line,
+            on_ready=self._tell,
+        )
         self._doomed: list[int] = []
         self._on_ready: Callable[[str], None] = _nobody
-        self._messages = 0
-        self._bytes = 0
         self._is_closed = False
         self._read_catalogue()
 
@@ -94,7 +106,7 @@ class LevelStorage:
             raise
 
     def __repr__(self) -> str:
-        return f"<LevelStorage, {self._messages} messages>"
+        return f"<LevelStorage, {self._catalogue.messages} messages>"
 
     @property
     def failure(self) -> StorageUnavailable | None:
@@ -104,76 +116,39 @@ class LevelStorage:
             return failure
         return None
 
-    async def append(self, topic: str, messages: Sequence[Message]) -> None:
-        size = sum(len(message.body) for message in messages)
-        self._committer.check(size)
+    def append(
+        self, topic: str, publications: Sequence[Publication], now: float, keep_keys_for: float
+    ) -> "asyncio.Future[Sequence[Stored]]":
+        self._committer.check(sum([sum(map(len, each.bodies)) for each in publications]))
         state = self._catalogue.open(topic)
-        entries = [(state.next_back_key(), records.encode(message)) for message in messages]
-        state.unconfirmed.update(entries)
-        state.stored += len(entries)
-        state.size += size
-        self._messages += len(entries)
-        self._bytes += size
-        await self._committer.arrive(state, entries)
+        write = self._arrivals.write
+        stored = [write(state, publication, now, keep_keys_for) for publication in publications]
+        return self._committer.durable(stored)
 
-    def lease(self, topic: str, limit: int) -> Sequence[Delivery]:
+    def lease(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Delivery]:
         state = self._catalogue.get(topic)
-        deliveries: list[Delivery] = []
         if state is None:
-            return deliveries
-        window = state.window
-        while len(deliveries) < limit:
-            if not window:
-                if window.holds_all:
-                    break
-                try:
-                    window.refill(self._beyond(state))
-                except plyvel.Error as error:
-                    self._committer.fail(error)
-                    break
-                continue
-            key, record = window.take()
-            try:
-                message = records.decode(record)
-            except StorageCorrupt as error:  # it stays on disk, for a person to look at
-                self._committer.fail(error)
-                continue
-            delivery = Delivery(message, _Receipt(state, key, record))
-            state.leased[key] = delivery
-            deliveries.append(delivery)
+            return []
+        deliveries = self._line.hand_out(state, limit, max_bytes, int(now * 1000))
+        if deliveries:
+            self._committer.mark(state)  # what it counted is written when something else is
         return deliveries
 
     def settle(self, deliveries: Sequence[Delivery], outcome: Outcome) -> Sequence[Delivery]:
         late: list[Delivery] = []
         ready: dict[str, None] = {}
-        for delivery in deliveries:
-            receipt = delivery.receipt
-            if (
-                not isinstance(receipt, _Receipt)
-                or receipt.topic.leased.get(receipt.key) is not delivery
-            ):
-                late.append(delivery)
-                continue
-            del receipt.topic.leased[receipt.key]
-            self._end(receipt, delivery.message, outcome)
-            if isinstance(outcome, Requeue):
-                ready[receipt.topic.name] = None
-        for topic in ready:
-            self._on_ready(topic)
+        for topic, ended in _take_back(deliveries, late):
+            if ended:
+                self._moves.end(topic, ended, outcome, ready)
+        self._compact_if_wanted()
+        for name in ready:
+            self._on_ready(name)
         return late
 
-    def release_due(self, now: float) -> int:
-        due: dict[TopicState, list[bytes]] = {}
-        for topic_id, key, record in self._delays.read_due(now):
-            state = self._catalogue.with_id(topic_id)
-            if state is not None:  # else it was purged, and the janitor removes it
-                self._delete(state, key, record)
-                due.setdefault(state, []).append(record)
-        for state, restored in due.items():
-            self._restore(state, restored)
-        for state in due:
-            self._on_ready(state.name)
-        return sum(map(len, due.values()))
+    def release_due(self, now: float, limit: int) -> Moved:
+        moved = self._timetable.release_due(now, limit)
+        self._compact_if_wanted()
+        return moved
 
     async def purge(self, topic: str) -> None:
         # Without asking for room: this is how room is made.
@@ -183,24 +158,45 @@ class LevelStorage:
             return
         self._catalogue.remove(state)
         state.leased.clear()
-        self._messages -= state.stored + state.delayed
-        self._bytes -= state.size
         self._committer.delete(None, keys.topic_key(state.id))
+        self._committer.delete(None, keys.policy_key(state.id))
         self._committer.put(None, keys.doomed_key(state.id), b"")
+        self._committer.put(None, keys.LAST_TOPIC_KEY, keys.topic_key(self._catalogue.last_id))
         self._janitor.sweep(state.id)
-        await self._committer.wait_durable()
+        await self._committer.durable(None)
+
+    def peek(self, topic: str, limit: int, now: float) -> Sequence[Message]:
+        state = self._catalogue.get(topic)
+        return self._line.peek(state, limit, int(now * 1000)) if state else []
+
+    def policy(self, topic: str) -> TopicPolicy:
+        state = self._catalogue.get(topic)
+        return state.policy if state else DEFAULT_POLICY
+
+    async def set_policy(self, topic: str, policy: TopicPolicy) -> None:
+        self._committer.check()
+        state = self._catalogue.open(topic)
+        state.policy = policy
+        self._committer.put(state, keys.policy_key(state.id), encode_policy(policy))
+        await self._committer.durable(None)
+        self._on_ready(topic)
 
     def topics(self) -> Sequence[str]:
         return [state.name for state in self._catalogue]
 
+    def knows(self, topic: str) -> bool:
+        return self._catalogue.get(topic) is not None
+
     def statistics(self, topic: str) -> TopicStatistics:
         state = self._catalogue.get(topic)
-        if state is None:
-            return TopicStatistics(0, 0, 0)
-        return TopicStatistics(state.ready, len(state.leased), state.delayed)
+        return state.statistics if state else TopicStatistics()
+
+    def oldest_ms(self, topic: str) -> int | None:
+        state = self._catalogue.get(topic)
+        return self._line.oldest_ms(state) if state else None
 
     def totals(self) -> Totals:
-        return Totals(self._messages, self._bytes)
+        return Totals(self._catalogue.messages, self._catalogue.bytes)
 
     def watch(self, on_ready: Callable[[str], None]) -> None:
         """Begin to work; the sweeps and compactions that a stop interrupted go on."""
@@ -220,95 +216,58 @@ class LevelStorage:
         finally:
             self._database.close()
 
-    # Moves
-
-    def _end(self, receipt: _Receipt, message: Message, outcome: Outcome) -> None:
-        state, key, record = receipt
-        match outcome:
-            case Ack():
-                self._remove(state, key, record)
-                state.size -= len(message.body)
-                self._messages -= 1
-                self._bytes -= len(message.body)
-            case Requeue(front=True):
-                state.window.insert(key, record)
-            case Requeue():
-                self._remove(state, key, record)
-                self._make_ready(state, state.next_back_key(), record)
-            case Delay(until):
-                self._remove(state, key, record)
-                state.delayed += 1
-                aside = records.encode(message.set_aside())
-                self._delays.put_aside(state, keys.position_of(key), until, aside)
-            case _:
-                assert_never(outcome)
-
-    def _remove(self, state: TopicState, key: bytes, record: bytes) -> None:
-        state.stored -= 1
-        self._delete(state, key, record)
-
-    def _delete(self, state: TopicState, key: bytes, record: bytes) -> None:
-        self._committer.delete(state, key)
-        self._janitor.count_dead(state, len(key) + len(record))
-        self._compact_if_wanted()
-
-    def _make_ready(self, state: TopicState, key: bytes, record: bytes) -> None:
-        state.stored += 1
-        self._committer.put(state, key, record)
-        state.window.insert(key, record)
-
-    def _restore(self, state: TopicState, restored: list[bytes]) -> None:
-        state.delayed -= len(restored)
-        entries = list(zip(state.next_front_keys(len(restored)), restored, strict=True))
-        for key, record in reversed(entries):
-            self._make_ready(state, key, record)
-
-    # What the committer says
-
-    def _arrived(self, arrivals: list[Arrival]) -> None:
-        touched: dict[TopicState, None] = {}
-        for state, key, record in arrivals:
-            del state.unconfirmed[key]
-            if not state.is_dead:
-                state.window.insert(key, record)
-                touched[state] = None
-        for state in touched:
-            self._on_ready(state.name)
-
-    def _refused(self, arrivals: list[Arrival]) -> None:
-        for state, key, record in arrivals:
-            del state.unconfirmed[key]
-            if not state.is_dead:
-                size = len(records.decode(record).body)
-                state.stored -= 1
-                state.size -= size
-                self._messages -= 1
-                self._bytes -= size
-
-    # Reading
-
     def _read_catalogue(self) -> None:
         for key, record in self._database.iterator(prefix=keys.TOPICS):
             state = TopicState.decode(key, record)
             self._catalogue.add(state)
-            self._messages += state.stored + state.delayed
-            self._bytes += state.size
+            self._kept_keys.hold(state)
+        for key, record in self._database.iterator(prefix=keys.POLICIES):
+            known = self._catalogue.with_id(keys.topic_id_of(key))
+            if known is not None:
+                known.policy = decode_policy(record)
+        last = self._database.get(keys.LAST_TOPIC_KEY)
+        if last is not None:
+            self._catalogue.reserve(keys.topic_id_of(last))
         for key in self._database.iterator(prefix=keys.DOOMED, include_value=False):
             self._doomed.append(keys.topic_id_of(key))
             self._catalogue.reserve(self._doomed[-1])
 
-    def _beyond(self, state: TopicState) -> Iterator[Entry]:
-        """Read the ready messages past the window's horizon."""
-        horizon = state.window.horizon
-        for key, record in self._committer.read(horizon, keys.message_range(state.id)[1]):
-            if key not in state.leased and key not in state.unconfirmed:
-                yield key, record
-
-    # Space
-
     def _compact_if_wanted(self) -> None:
-        if self._janitor.is_wanted(self._bytes) and not self._is_closed:
-            self._janitor.compact(self._delays.dead_before, then=self._compact_if_wanted)
+        live = self._catalogue.bytes + self._kept_keys.size
+        if self._janitor.is_wanted(live) and not self._is_closed:
+            gone_by = [*self._agendas.dead_ranges, *self._kept_keys.dead_ranges]
+            self._janitor.compact(gone_by, then=self._compact_if_wanted)
+
+    def _tell(self, topic: str) -> None:
+        self._on_ready(topic)
+
+
+def _take_back(
+    deliveries: Sequence[Delivery], late: list[Delivery]
+) -> Iterator[tuple[TopicState, Sequence[Delivery]]]:
+    """Take back what is held, topic by topic; add to `late` what is not."""
+    if len({delivery[2] for delivery in deliveries}) == 1:
+        yield deliveries[0][2], _held(deliveries, late)
+        return
+    for topic, of_topic in groupby(deliveries, attrgetter("topic")):
+        yield topic, _held(list(of_topic), late)
+
+
+def _held(deliveries: Sequence[Delivery], late: list[Delivery]) -> Sequence[Delivery]:
+    """Take back what is held of one topic's; as a rule that is all, and then it is quick."""
+    leased = deliveries[0].topic.leased
+    take = leased.pop
+    taken = [take(key, None) for _, key, _ in deliveries]
+    if all(map(is_, taken, deliveries)):
+        return deliveries
+    leased.update({each.receipt: each for each in taken if each is not None})
+    held: list[Delivery] = []
+    for delivery in deliveries:
+        if leased.get(delivery.receipt) is delivery:
+            held.append(leased.pop(delivery.receipt))
+        else:
+            late.append(delivery)
+    return held
 
 
 def _nobody(_topic: str) -> None:

@@ -10,15 +10,20 @@ import plyvel
 from miniqueue_py.errors import DatabaseRefused
 from miniqueue_py.storage.leveldb import keys
 
-WRITE_BUFFER_BYTES = 4 << 20
-"""LevelDB's memtable, and so the size at which its log is cut off. Small, because
-what the log holds is read again at start."""
+WRITE_BUFFER_BYTES = 8 << 20
+"""LevelDB's memtable, and so the size at which its log is cut off. Smaller costs more
+compaction: each table has the topics' records, so it overlaps all others. Larger costs
+memory, twice, and time at the start, when the log is read again."""
 
 RESERVE_BYTES = 16 * WRITE_BUFFER_BYTES
 """Kept free for what consuming writes. A compaction needs the room of its inputs once
 more, and those may be all the young tables: LevelDB holds writers back at twelve."""
 
-VERSION = b"miniqueue 1"
+VERSION = b"miniqueue 2"
+
+OLDER_VERSIONS = (b"miniqueue 1",)
+"""Read as they are, and marked as of this version: what is written from now on, they could
+not read."""
 
 _OPEN_FILES = 40
 """LevelDB maps each table file it has open (2 MiB each): this bounds the RSS."""
@@ -37,8 +42,12 @@ def open_database(path: Path) -> Any:
             str(path),
             create_if_missing=True,
             paranoid_checks=True,  # else a damaged log is skipped over in silence
+            # Compressing costs more than all the rest of storing, in LevelDB's one
+            # background thread, which then holds writers back.
+            compression=None,
             write_buffer_size=WRITE_BUFFER_BYTES,
             max_open_files=_OPEN_FILES,
+            bloom_filter_bits=10,  # most idempotency keys that are looked for are new
         )
     except plyvel.CorruptionError as error:
         raise DatabaseRefused(
@@ -142,6 +151,8 @@ def check_version(database: Any, path: Path) -> None:
                     f"-db: {path} was written by another program (MiniQueue's own databases "
                     "cannot be read); name an empty directory"
                 )
+        database.put(keys.VERSION_KEY, VERSION, sync=True)
+    elif version in OLDER_VERSIONS:
         database.put(keys.VERSION_KEY, VERSION, sync=True)
     elif version.startswith(b"miniqueue "):
         raise DatabaseRefused(

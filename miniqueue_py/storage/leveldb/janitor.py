@@ -18,16 +18,19 @@ from typing import Any, TypeVar
 
 import plyvel
 
-from miniqueue_py.storage.leveldb import keys
-from miniqueue_py.storage.leveldb.catalogue import TopicState
+from miniqueue_py.storage.leveldb import keys, records
 from miniqueue_py.storage.leveldb.committer import Committer
 from miniqueue_py.storage.leveldb.files import WRITE_BUFFER_BYTES
+from miniqueue_py.storage.leveldb.topic_state import TopicState
 
 Range = tuple[bytes, bytes]
 Answer = TypeVar("Answer")
 
 WORTH_BYTES = WRITE_BUFFER_BYTES // 2
 """Less than this is not worth a compaction."""
+
+DEAD_BYTES = len(keys.message_key(0, 0)) + records.COMMON_BYTES
+"""What a removed record leaves behind, beside what it held."""
 
 _KEYS_A_TURN = 1000
 
@@ -45,10 +48,17 @@ class Janitor:
         self._dead_bytes = 0
         self._dead_in: set[TopicState] = set()
 
-    def count_dead(self, topic: TopicState, size: int) -> None:
-        """Take note of a record of that size that was deleted."""
+    def remove(self, topic: TopicState, key: bytes, size: int) -> None:
+        """Delete a record in this turn's batch that held so many bytes, and some."""
+        self._committer.delete(topic, key)
+        self._dead_bytes += size + DEAD_BYTES
         self._dead_in.add(topic)
-        self._dead_bytes += size
+
+    def remove_all(self, topic: TopicState, gone: Sequence[bytes], size: int) -> None:
+        """Delete messages in this turn's batch that held so many bytes together, and some."""
+        self._committer.delete_all(topic, gone)
+        self._dead_bytes += size + DEAD_BYTES * len(gone)
+        self._dead_in.add(topic)
 
     def is_wanted(self, live_bytes: int) -> bool:
         """Tell if what is dead outgrows half of what lives, and is worth the trouble."""
@@ -58,8 +68,8 @@ class Janitor:
         """Delete what is left of a purged topic, and then the note of it."""
         self._start(self._sweep(topic_id))
 
-    def compact(self, delayed_before: bytes, then: Callable[[], None]) -> None:
-        """Give back the space of what was counted: a range a topic, and of delays gone by.
+    def compact(self, gone_by: Sequence[Range], then: Callable[[], None]) -> None:
+        """Give back the space of what was counted: a range a topic, and instants gone by.
 
         What dies meanwhile is counted for the next time: `then` asks for it.
         """
@@ -70,7 +80,7 @@ class Janitor:
 
         async def compact() -> None:
             try:
-                await self._compact([*ranges, (keys.DELAYED, delayed_before)])
+                await self._compact([*ranges, *gone_by])
             finally:
                 self._is_compacting = False
             then()
@@ -113,19 +123,32 @@ class Janitor:
         return await asyncio.get_running_loop().run_in_executor(self._thread, job)
 
     async def _sweep(self, topic_id: int) -> None:
-        start, stop = keys.message_range(topic_id)
-
-        def is_of_topic(key: bytes) -> bool:
+        def of_delay(key: bytes) -> bool:
             return keys.delayed_fields(key)[1] == topic_id
 
-        swept = await self._delete(start, stop, lambda _key: True)
-        delayed = await self._delete(keys.DELAYED, keys.DOOMED, is_of_topic)
+        def of_expiry(key: bytes) -> bool:
+            return keys.topic_id_of(keys.message_of_expiry(key)) == topic_id
+
+        def of_any(_: bytes) -> bool:
+            return True
+
+        spaces = [
+            (*keys.message_range(topic_id), of_any),
+            (*keys.range_of(keys.KEPT_KEYS, topic_id), of_any),
+            (*keys.range_of(keys.KEPT_ORDER, topic_id), of_any),
+            (keys.DELAYED, keys.DOOMED, of_delay),
+            (keys.EXPIRIES, keys.KEPT_KEYS, of_expiry),
+        ]
+        swept = [
+            (start, stop)
+            for start, stop, belongs in spaces
+            if await self._delete(start, stop, belongs)
+        ]
         if self._must_stop():
             return
         self._committer.delete(None, keys.doomed_key(topic_id))
         self._committer.flush()
-        ranges = [(start, stop)] if swept else []
-        await self._compact([*ranges, (keys.DELAYED, keys.DOOMED)] if delayed else ranges)
+        await self._compact(swept)
 
     async def _delete(self, start: bytes, stop: bytes, belongs: Callable[[bytes], bool]) -> int:
         """Delete keys of a range, some each turn of the loop; return how many."""

@@ -1,24 +1,35 @@
 """The layout of the database: every key that is ever written.
 
-    00 version                                  the format of the whole
-    01 topic id                                 the topic's record, name included
-    02 topic id | 255 - priority | position     a message, ready or in flight
-    03 due ms   | topic id       | position     a message set aside
-    04 topic id                                 a purged topic whose range is not empty yet
+    00 "version"                                  the format of the whole
+    00 "last topic"                               the highest topic id that was ever given up
+    01 topic id                                   the topic's record, name included
+    02 topic id   | 255 - priority | position     a message, ready or in flight
+    03 due ms     | topic id | position           a message set aside
+    04 topic id                                   a purged topic whose range is not empty yet
+    05 expires ms | the message's key             a message that does not live for ever
+    06 topic id   | digest of a key               what was published under an idempotency key
+    07 topic id   | sequence                      the digest that was kept for that message
+    08 topic id                                   the topic's policy, where it has one
 
 Numbers are big-endian, so keys sort as the queue runs: `a < b` exactly when
 `encode(a) < encode(b)`. Topic names appear in topic records only, so no name
 can collide with another or be the prefix of one.
 """
 
+from hashlib import blake2b
 from struct import Struct
 
 VERSION_KEY = b"\x00version"
+LAST_TOPIC_KEY = b"\x00last topic"
 
 TOPICS = b"\x01"
 MESSAGES = b"\x02"
 DELAYED = b"\x03"
 DOOMED = b"\x04"
+EXPIRIES = b"\x05"
+KEPT_KEYS = b"\x06"
+KEPT_ORDER = b"\x07"
+POLICIES = b"\x08"
 
 MIDDLE = 1 << 63
 """Where positions start: the back goes up from here, the front goes down."""
@@ -31,6 +42,12 @@ LAST_MOMENT_MS = (1 << 64) - 1
 _ID = Struct(">cI")
 _MESSAGE = Struct(">cIBQ")
 _DELAYED = Struct(">cQIQ")
+_INSTANT = Struct(">cQ")
+_ORDER = Struct(">cIQ")
+
+_BACK_KEY = Struct(">Q")
+
+INSTANT_BYTES = _INSTANT.size
 
 
 def topic_key(topic_id: int) -> bytes:
@@ -41,9 +58,13 @@ def doomed_key(topic_id: int) -> bytes:
     return _ID.pack(DOOMED, topic_id)
 
 
+def policy_key(topic_id: int) -> bytes:
+    return _ID.pack(POLICIES, topic_id)
+
+
 def topic_id_of(key: bytes) -> int:
-    """Return the topic id of a topic key or a doomed key."""
-    topic_id: int = _ID.unpack(key)[1]
+    """Return the topic id of any key that begins with one."""
+    topic_id: int = _ID.unpack_from(key)[1]
     return topic_id
 
 
@@ -51,21 +72,72 @@ def message_key(topic_id: int, position: int, priority: int = 0) -> bytes:
     return _MESSAGE.pack(MESSAGES, topic_id, LOWEST_PRIORITY - priority, position)
 
 
+def message_keys(topic_id: int, first: int, count: int, priority: int = 0) -> list[bytes]:
+    """Return the keys of positions in a row."""
+    prefix = message_key(topic_id, 0, priority)[:-8]
+    pack = _BACK_KEY.pack
+    return [prefix + pack(position) for position in range(first, first + count)]
+
+
 def position_of(message_key: bytes) -> int:
     position: int = _MESSAGE.unpack(message_key)[3]
     return position
 
 
+def as_number(message_key: bytes) -> int:
+    """Return a number that is one more for the next position."""
+    return int.from_bytes(message_key, "big")
+
+
 def message_range(topic_id: int) -> tuple[bytes, bytes]:
     """Return the first key and the key after the last of a topic's messages."""
-    return _ID.pack(MESSAGES, topic_id), _ID.pack(MESSAGES, topic_id + 1)
+    return range_of(MESSAGES, topic_id)
+
+
+def next_priority(message_key: bytes) -> bytes:
+    """Return where the messages of a lower priority begin."""
+    prefix = int.from_bytes(message_key[:6], "big") + 1
+    return prefix.to_bytes(6, "big")
 
 
 def delayed_key(due_ms: int, topic_id: int, position: int) -> bytes:
     return _DELAYED.pack(DELAYED, due_ms, topic_id, position)
 
 
+def is_delayed(key: bytes) -> bool:
+    """Tell the key of a delayed message from that of a ready one."""
+    return key.startswith(DELAYED)
+
+
 def delayed_fields(key: bytes) -> tuple[int, int, int]:
     """Return due milliseconds, topic id and position of a delayed key."""
     _, due_ms, topic_id, position = _DELAYED.unpack(key)
     return due_ms, topic_id, position
+
+
+def instant_key(space: bytes, instant_ms: int) -> bytes:
+    """Return a key before everything of that instant in a space that sorts by time."""
+    return _INSTANT.pack(space, instant_ms)
+
+
+def expiry_key(expires_ms: int, message_key: bytes) -> bytes:
+    return _INSTANT.pack(EXPIRIES, expires_ms) + message_key
+
+
+def message_of_expiry(key: bytes) -> bytes:
+    """Return the key of the message that an expiry is of."""
+    return key[INSTANT_BYTES:]
+
+
+def kept_key(topic_id: int, key: str) -> bytes:
+    """Return where an idempotency key is kept: keys are long, and only compared."""
+    return _ID.pack(KEPT_KEYS, topic_id) + blake2b(key.encode(), digest_size=16).digest()
+
+
+def kept_order_key(topic_id: int, sequence: int) -> bytes:
+    return _ORDER.pack(KEPT_ORDER, topic_id, sequence)
+
+
+def range_of(space: bytes, topic_id: int) -> tuple[bytes, bytes]:
+    """Return the first key and the key after the last that a topic has in a space."""
+    return _ID.pack(space, topic_id), _ID.pack(space, topic_id + 1)

@@ -1,33 +1,122 @@
 """Messages as bytes: a format version, flags, the fields they announce, the body.
 
-A field that has its default value takes no bytes, so the common record is two
-bytes longer than its body.
+A field that has its default value takes no bytes. The common record has the
+instant it was published, in milliseconds, and its body; its id follows from
+the key that it was published under.
 """
 
-from struct import Struct
+from struct import Struct, error
 
-from miniqueue_py.broker.message import Message
+from miniqueue_py.broker.message import PLAIN, Extras, Message, MessageId, Origin
 from miniqueue_py.errors import StorageCorrupt
 
 FORMAT = 1
 HAS_DACK_COUNT = 0x01
+HAS_PUBLISHED = 0x02
+HAS_ID = 0x04
+HAS_ATTEMPTS = 0x08
+HAS_EXPIRES = 0x10
+HAS_PRIORITY = 0x20
+HAS_ORIGIN = 0x40
+_KNOWN = 0x7F
 
-_COMMON = bytes((FORMAT, 0))
-_WITH_DACK_COUNT = Struct(">BBI")
+COMMON = bytes((FORMAT, HAS_PUBLISHED))
+COMMON_BYTES = 10
+"""What a common record has before its body."""
+
+_LONG = Struct(">Q")
+_INT = Struct(">I")
+_ID = Struct(">IQ")
+_ORIGIN = Struct(">IQHH")
 
 
-def encode(message: Message) -> bytes:
-    body, dack_count = message
-    if not dack_count:
-        return _COMMON + body
-    return _WITH_DACK_COUNT.pack(FORMAT, HAS_DACK_COUNT, dack_count) + body
+def common_prefix(published_ms: int) -> bytes:
+    """Return what a common record has before its body."""
+    return COMMON + _LONG.pack(published_ms)
 
 
-def decode(record: bytes) -> Message:
+def published_of(head: bytes) -> int | None:
+    """Return when a message was published whose record begins so; None for uncommon ones."""
+    if len(head) != COMMON_BYTES or not head.startswith(COMMON):
+        return None
+    published_ms: int = _LONG.unpack_from(head, len(COMMON))[0]
+    return published_ms
+
+
+def encode(message: Message, implied: MessageId | None) -> bytes:
+    """Return the record; an id is written unless it is the one that the key implies."""
+    body, message_id, published_ms, extras = message
+    flags, fields = 0, []
+    if extras.dack_count:
+        flags |= HAS_DACK_COUNT
+        fields.append(_INT.pack(extras.dack_count))
+    if published_ms is not None:
+        flags |= HAS_PUBLISHED
+        fields.append(_LONG.pack(published_ms))
+    if message_id != implied:
+        flags |= HAS_ID
+        fields.append(_ID.pack(*message_id))
+    if extras.attempts:
+        flags |= HAS_ATTEMPTS
+        fields.append(_INT.pack(extras.attempts))
+    if extras.expires_ms is not None:
+        flags |= HAS_EXPIRES
+        fields.append(_LONG.pack(extras.expires_ms))
+    if extras.priority:
+        flags |= HAS_PRIORITY
+        fields.append(bytes((extras.priority,)))
+    if extras.origin is not None:
+        flags |= HAS_ORIGIN
+        fields.append(_encode_origin(extras.origin))
+    return b"".join((bytes((FORMAT, flags)), *fields, body))
+
+
+def decode(record: bytes, implied: MessageId) -> Message:
     """Return the message. Raises StorageCorrupt."""
-    if record[:2] == _COMMON:
-        return Message(record[2:])
-    if record[:2] == bytes((FORMAT, HAS_DACK_COUNT)) and len(record) >= _WITH_DACK_COUNT.size:
-        dack_count = _WITH_DACK_COUNT.unpack_from(record)[2]
-        return Message(record[_WITH_DACK_COUNT.size :], dack_count)
-    raise StorageCorrupt(f"a message record starts with {record[:2].hex()}, which is no format")
+    if len(record) < len(COMMON) or record[0] != FORMAT or record[1] & ~_KNOWN:
+        raise StorageCorrupt(f"a message record starts with {record[:2].hex()}, which is no format")
+    try:
+        return _decode(record, implied)
+    except (error, IndexError, UnicodeDecodeError) as cause:
+        raise StorageCorrupt(f"a message record is cut short: {record[:40].hex()}") from cause
+
+
+def _decode(record: bytes, message_id: MessageId) -> Message:
+    flags, at = record[1], 2
+    dack_count = attempts = priority = 0
+    published_ms = expires_ms = origin = None
+    if flags & HAS_DACK_COUNT:
+        [dack_count] = _INT.unpack_from(record, at)
+        at += _INT.size
+    if flags & HAS_PUBLISHED:
+        [published_ms] = _LONG.unpack_from(record, at)
+        at += _LONG.size
+    if flags & HAS_ID:
+        message_id = _ID.unpack_from(record, at)
+        at += _ID.size
+    if flags & HAS_ATTEMPTS:
+        [attempts] = _INT.unpack_from(record, at)
+        at += _INT.size
+    if flags & HAS_EXPIRES:
+        [expires_ms] = _LONG.unpack_from(record, at)
+        at += _LONG.size
+    if flags & HAS_PRIORITY:
+        priority = record[at]
+        at += 1
+    if flags & HAS_ORIGIN:
+        origin, at = _decode_origin(record, at)
+    extras = Extras(dack_count, attempts, priority, expires_ms, origin)
+    return Message(record[at:], message_id, published_ms, PLAIN if extras == PLAIN else extras)
+
+
+def _encode_origin(origin: Origin) -> bytes:
+    topic, reason = origin.topic.encode(), origin.reason.encode()
+    return _ORIGIN.pack(origin.attempts, origin.at_ms, len(topic), len(reason)) + topic + reason
+
+
+def _decode_origin(record: bytes, at: int) -> tuple[Origin, int]:
+    attempts, at_ms, topic_size, reason_size = _ORIGIN.unpack_from(record, at)
+    at += _ORIGIN.size
+    middle, end = at + topic_size, at + topic_size + reason_size
+    topic, reason = record[at:middle].decode(), record[middle:end].decode()
+    return Origin(topic, reason, attempts, at_ms), end

@@ -5,21 +5,21 @@ served by it; those who come meanwhile by the next.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
-from miniqueue_py.storage.leveldb.catalogue import TopicState
+from miniqueue_py.storage.leveldb.topic_state import TopicState
 
 
 class Arrival(NamedTuple):
-    """A message on its way to the disk."""
+    """Messages of one topic on their way to the disk, in the order of their keys."""
 
     topic: TopicState
-    key: bytes
-    record: bytes
+    keys: Sequence[bytes]
+    records: Sequence[bytes]
 
 
 class Written:
@@ -27,7 +27,8 @@ class Written:
 
     def __init__(self) -> None:
         self.arrivals: list[Arrival] = []
-        self.waiters: list[asyncio.Future[None]] = []
+        self.waiters: list[tuple[asyncio.Future[Any], object]] = []
+        """Who waits, and what each is to be told."""
 
     def add(self, other: "Written") -> None:
         self.arrivals += other.arrivals
@@ -35,13 +36,13 @@ class Written:
 
     def resolve(self) -> None:
         """Tell those who wait that it is durable."""
-        for waiter in self.waiters:
+        for waiter, answer in self.waiters:
             if not waiter.done():
-                waiter.set_result(None)
+                waiter.set_result(answer)
 
     def refuse(self, failure: StorageUnavailable) -> None:
         """Tell those who wait that it may not be."""
-        for waiter in self.waiters:
+        for waiter, _ in self.waiters:
             if not waiter.done():
                 waiter.set_exception(failure)
 

@@ -6,15 +6,17 @@ there. So memory does not grow with the backlog, and no iterator ever starts
 at the beginning of the range, where deleted keys are slow to step over.
 """
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 Entry = tuple[bytes, bytes]
 """A message's key and its record."""
 
 MAX_ENTRIES = 1024
 MAX_BYTES = 1 << 20
+READ_AT_ONCE = 32
+"""So many more entries, of whatever size, it may hold for a moment."""
 
 EVERYTHING = b"\xff"
 """A horizon past every key: the window holds all that is ready."""
@@ -30,6 +32,9 @@ class Window:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
 
     @property
     def first_key(self) -> bytes | None:
@@ -55,19 +60,58 @@ class Window:
         if self._is_too_large():
             self._trim()
 
-    def take(self) -> Entry:
-        """Remove and return the first entry; the window must not be empty."""
-        entry = self._entries.popleft()
-        self._bytes -= len(entry[1])
-        return entry
+    def extend(self, keys: Sequence[bytes], records: Sequence[bytes]) -> None:
+        """Insert new entries, in the order of their keys; quick if all go behind what is here."""
+        if keys[0] > self.horizon:
+            return
+        entries = self._entries
+        if not self.holds_all or (entries and keys[0] < entries[-1][0]):
+            for key, record in zip(keys, records, strict=True):
+                self.insert(key, record)
+            return
+        entries.extend(zip(keys, records, strict=True))
+        self._bytes += sum(map(len, records))
+        if self._is_too_large():
+            self._trim()
 
-    def refill(self, beyond: Iterable[Entry]) -> None:
+    def take(self, limit: int, max_bytes: int) -> list[Entry]:
+        """Remove and return the first entries: up to `limit`, no more after `max_bytes`."""
+        entries = self._entries
+        if self._bytes <= max_bytes:
+            pop = entries.popleft
+            if len(entries) <= limit:
+                taken = list(entries)
+                entries.clear()
+                self._bytes = 0
+                return taken
+            taken = [pop() for _ in range(limit)]
+            self._bytes -= sum([len(record) for _, record in taken])
+            return taken
+        taken = []
+        while entries and len(taken) < limit and max_bytes > 0:
+            entry = entries.popleft()
+            max_bytes -= len(entry[1])
+            self._bytes -= len(entry[1])
+            taken.append(entry)
+        return taken
+
+    def discard(self, key: bytes) -> None:
+        """Remove the entry of that key, if it is here."""
+        entries = self._entries
+        if key > self.horizon or not entries:
+            return
+        index = 0 if entries[0][0] == key else bisect_left(entries, (key,))
+        if index < len(entries) and entries[index][0] == key:
+            self._bytes -= len(entries[index][1])
+            del entries[index]
+
+    def refill(self, beyond: Iterable[list[Entry]]) -> None:
         """Fill the empty window from the entries beyond its horizon, in key order."""
-        for key, record in beyond:
-            self._entries.append((key, record))
-            self._bytes += len(record)
-            self.horizon = key
+        for some in beyond:
+            self._entries.extend(some)
+            self._bytes += sum([len(record) for _, record in some])
             if self._is_too_large():
+                self.horizon = self._entries[-1][0]
                 return
         self.horizon = EVERYTHING
 

@@ -1,0 +1,73 @@
+"""What may be published: lengths, caps, and terms that do not contradict each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from miniqueue_py.broker.message import Publication
+from miniqueue_py.broker.policy import TopicPolicy
+from miniqueue_py.broker.storage import Storage
+from miniqueue_py.errors import Contradiction, MessageTooLong, TopicFull
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the broker takes; 0 means no limit."""
+
+    max_message_bytes: int = 1 << 20
+    max_messages: int = 0
+    max_bytes: int = 0
+
+
+def admit(
+    storage: Storage, limits: Limits, topic: str, publications: Sequence[Publication]
+) -> tuple[Sequence[Publication], TopicPolicy]:
+    """Return what is to be stored, and the topic's policy, under which that is.
+
+    Raises MessageTooLong, Contradiction and TopicFull.
+    """
+    policy = storage.policy(topic)
+    for publication in publications:
+        if max(map(len, publication.bodies), default=0) > limits.max_message_bytes:
+            raise MessageTooLong(limits.max_message_bytes)
+        _check_life(publication, policy)
+    messages = sum(len(publication.bodies) for publication in publications)
+    size = sum(sum(map(len, publication.bodies)) for publication in publications)
+    if policy.max_messages is not None or policy.max_bytes is not None:
+        _check_topic(storage, topic, messages, size)
+    if limits.max_messages or limits.max_bytes:
+        _check_broker(storage, limits, messages, size)
+    return [_under(policy, publication) for publication in publications], policy
+
+
+def _under(policy: TopicPolicy, publication: Publication) -> Publication:
+    if policy.ttl is not None and publication.ttl_seconds is None:
+        publication = publication._replace(ttl_seconds=policy.ttl)
+    if not policy.dedupe_window and publication.key is not None:
+        publication = publication._replace(key=None)
+    return publication
+
+
+def _check_life(publication: Publication, policy: TopicPolicy) -> None:
+    ttl = policy.ttl if publication.ttl_seconds is None else publication.ttl_seconds
+    if ttl is not None and publication.delay_seconds and publication.delay_seconds >= ttl:
+        raise Contradiction(
+            f"a delay of {publication.delay_seconds:g} s outlasts the ttl of {ttl:g} s: "
+            "the message would never be delivered"
+        )
+
+
+def _check_topic(storage: Storage, topic: str, messages: int, size: int) -> None:
+    policy, held = storage.policy(topic), storage.statistics(topic)
+    messages += held.ready + held.in_flight + held.delayed + held.arriving
+    if policy.max_messages is not None and messages > policy.max_messages:
+        raise TopicFull("maxMessages", policy.max_messages, topic)
+    if policy.max_bytes is not None and held.bytes + size > policy.max_bytes:
+        raise TopicFull("maxBytes", policy.max_bytes, topic)
+
+
+def _check_broker(storage: Storage, limits: Limits, messages: int, size: int) -> None:
+    totals = storage.totals()
+    if limits.max_messages and totals.messages + messages > limits.max_messages:
+        raise TopicFull("-max-msgs", limits.max_messages)
+    if limits.max_bytes and totals.bytes + size > limits.max_bytes:
+        raise TopicFull("-max-bytes", limits.max_bytes)

@@ -1,0 +1,62 @@
+"""How long what is held may be held.
+
+Those of the same length end in the order in which they began, so each length
+has a table that is its own queue, and looking for what is over costs nothing
+when nothing is.
+"""
+
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+
+
+class Leases(Generic[Key]):
+    """Ends of leases, by what is held; instants and lengths are seconds."""
+
+    def __init__(self) -> None:
+        self._ends: dict[float, dict[Key, float]] = {}
+        self._seconds: dict[Key, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._seconds)
+
+    @property
+    def first_end(self) -> float | None:
+        """When the first of them is over, if there are any."""
+        return min((next(iter(ends.values())) for ends in self._ends.values()), default=None)
+
+    def start(self, keys: Iterable[Key], seconds: float, now: float) -> None:
+        """Begin a lease of each."""
+        started = dict.fromkeys(keys, now + seconds)
+        self._ends.setdefault(seconds, {}).update(started)
+        self._seconds.update(dict.fromkeys(started, seconds))
+
+    def renew(self, key: Key, now: float) -> None:
+        """Begin the lease anew, if there is one."""
+        seconds = self._seconds.get(key)
+        if seconds is not None:
+            ends = self._ends[seconds]
+            del ends[key]
+            ends[key] = now + seconds
+
+    def end(self, keys: Iterable[Key]) -> None:
+        """End leases; nothing happens to what has none."""
+        for key in keys:
+            seconds = self._seconds.pop(key, None)
+            if seconds is not None:
+                ends = self._ends[seconds]
+                del ends[key]
+                if not ends:
+                    del self._ends[seconds]
+
+    def take_over(self, now: float, limit: int) -> list[Key]:
+        """End up to `limit` leases that are over; return them."""
+        over: list[Key] = []
+        for ends in self._ends.values():
+            for key, until in ends.items():
+                if until > now or len(over) == limit:
+                    break
+                over.append(key)
+        self.end(over)
+        return over

@@ -1,0 +1,87 @@
+"""Deliveries held without a stream: by a receipt, for as long as a lease lasts."""
+
+from collections.abc import Sequence
+from secrets import token_urlsafe
+from typing import NamedTuple
+
+from miniqueue_py.broker.clock import Clock
+from miniqueue_py.broker.delivery import Delivery
+from miniqueue_py.broker.leases import Leases
+from miniqueue_py.broker.settling import Decision, Settler
+
+_TOKEN_BYTES = 12
+
+
+class Receipt(NamedTuple):
+    """A delivery, and the word that settles it."""
+
+    receipt: str
+    delivery: Delivery
+
+
+class Receipts:
+    """Who was handed what by `/receive`; nothing of it outlives the process."""
+
+    def __init__(self, settler: Settler, clock: Clock) -> None:
+        self._settler = settler
+        self._clock = clock
+        self._held: dict[str, tuple[str, Delivery]] = {}
+        self._leases: Leases[str] = Leases()
+
+    def hand_out(
+        self, topic: str, deliveries: Sequence[Delivery], lease_seconds: float
+    ) -> Sequence[Receipt]:
+        """Return deliveries with their receipts, each good for that long."""
+        receipts = [Receipt(token_urlsafe(_TOKEN_BYTES), delivery) for delivery in deliveries]
+        self._held.update((receipt, (topic, delivery)) for receipt, delivery in receipts)
+        self._leases.start([each.receipt for each in receipts], lease_seconds, self._clock.now())
+        return receipts
+
+    def settle(
+        self, topic: str, receipts: Sequence[str], decision: Decision, delay_seconds: float = 0.0
+    ) -> Sequence[str]:
+        """End deliveries; return the receipts whose lease is over, or that never were.
+
+        Raises BadTopicName when dead letters have nowhere to go.
+        """
+        self._settler.check(topic, decision)
+        late = []
+        ended = []
+        for receipt in receipts:
+            delivery = self._take(topic, receipt)
+            if delivery is None:
+                late.append(receipt)
+            else:
+                ended.append(delivery)
+        if ended:
+            self._settler.settle(topic, ended, decision, delay_seconds)
+        return late
+
+    def touch(self, topic: str, receipts: Sequence[str]) -> Sequence[str]:
+        """Begin leases anew; return the receipts that are good no more."""
+        late = []
+        for receipt in receipts:
+            if self._held.get(receipt, ("", None))[0] == topic:
+                self._leases.renew(receipt, self._clock.now())
+            else:
+                late.append(receipt)
+        return late
+
+    def expire(self, now: float, limit: int) -> int:
+        """Give back what was held for too long, at most `limit`; return how many."""
+        over = self._leases.take_over(now, limit)
+        by_topic: dict[str, list[Delivery]] = {}
+        for receipt in over:
+            topic, delivery = self._held.pop(receipt)
+            by_topic.setdefault(topic, []).append(delivery)
+        for topic, deliveries in by_topic.items():
+            self._settler.settle(topic, deliveries, Decision.EXPIRED)
+        return len(over)
+
+    def _take(self, topic: str, receipt: str) -> Delivery | None:
+        held, delivery = self._held.get(receipt, ("", None))
+        if delivery is None or held != topic:
+            return None
+        del self._held[receipt]
+        self._leases.end((receipt,))
+        return delivery

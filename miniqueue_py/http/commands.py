@@ -1,0 +1,89 @@
+"""What a subscription's commands do, and what its deliveries look like.
+
+Words of the wire become verbs of the broker here, and what the broker says
+becomes lines; nothing is awaited.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from miniqueue_py.broker.clock import Clock
+from miniqueue_py.broker.delivery import Delivery
+from miniqueue_py.broker.message import PLAIN, Message
+from miniqueue_py.broker.settling import Decision
+from miniqueue_py.broker.subscriber import Subscriber
+from miniqueue_py.errors import BadRequest, SettlementError
+from miniqueue_py.protocol.commands import Credit, Init, Settle, Verb
+from miniqueue_py.protocol.lines import (
+    credit_line,
+    delivery_line,
+    error_line,
+    full_credit_line,
+)
+
+_DECISIONS = {
+    Verb.ACK: Decision.ACK,
+    Verb.NACK: Decision.NACK,
+    Verb.BACK: Decision.BACK,
+    Verb.DACK: Decision.DACK,
+    Verb.DEAD: Decision.DEAD,
+    Verb.RELEASE: Decision.RELEASE,
+}
+
+
+def obey(subscriber: Subscriber, clock: Clock, command: Init | Credit | Settle) -> bytes:
+    """Carry out a command; return the error lines that answer it."""
+    try:
+        match command:
+            case Settle():
+                return _error_lines(_settle(subscriber, clock, command))
+            case Init(credit):
+                subscriber.start(credit)
+            case Credit(credit):
+                subscriber.set_credit(credit)
+    except (SettlementError, BadRequest) as error:
+        return error_line(str(error))
+    return b""
+
+
+def delivery_lines(subscriber: Subscriber, deliveries: Iterable[tuple[int, Delivery]]) -> bytes:
+    """Return the lines that hand deliveries to a client."""
+    if not subscriber.has_credit:
+        return b"".join(
+            [
+                delivery_line(delivery.message.body, delivery.message.extras.dack_count)
+                for _, delivery in deliveries
+            ]
+        )
+    lines = []
+    for number, delivery in deliveries:
+        body, (topic, sequence), published_ms, extras = message = delivery.message
+        if extras is PLAIN and published_ms is not None:
+            lines.append(credit_line(body, number, topic, sequence, published_ms))
+        else:
+            lines.append(_full_line(number, message))
+    return b"".join(lines)
+
+
+def _settle(subscriber: Subscriber, clock: Clock, command: Settle) -> Sequence[SettlementError]:
+    verb, ids, up_to, seconds = command
+    if verb is Verb.TOUCH:
+        return subscriber.touch(clock.now(), verb.value, ids, up_to)
+    return subscriber.settle(_DECISIONS[verb], verb.value, ids, up_to, seconds)
+
+
+def _error_lines(errors: Sequence[SettlementError]) -> bytes:
+    return b"".join([error_line(str(error)) for error in errors]) if errors else b""
+
+
+def _full_line(number: int, message: Message) -> bytes:
+    extras = message.extras
+    return full_credit_line(
+        message.body,
+        number,
+        *message.id,
+        attempt=message.attempt,
+        dack_count=extras.dack_count,
+        priority=extras.priority,
+        published_ms=message.published_ms,
+        origin=extras.origin,
+    )

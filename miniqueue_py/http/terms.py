@@ -1,0 +1,39 @@
+"""What a request for a stream asks for beside its topic: by query, and by header."""
+
+from miniqueue_py.errors import BadParameter
+from miniqueue_py.http.asgi import Scope, header
+from miniqueue_py.http.query import Query, publication_terms
+from miniqueue_py.protocol.options import check_key
+
+SHORTEST_LEASE_SECONDS = 0.001
+LONGEST_LEASE_SECONDS = 86400.0
+
+_NO_TERMS = (0, 0.0, None)
+
+
+def terms_of(scope: Scope) -> tuple[int, float, float | None]:
+    """Return the priority, the delay and the ttl of a publish. Raises BadParameter."""
+    query = scope["query_string"]
+    return publication_terms(Query(query)) if query else _NO_TERMS
+
+
+def key_of(scope: Scope) -> str | None:
+    """Return the idempotency key of a publish. Raises BadParameter."""
+    key = header(scope, b"idempotency-key")
+    if key is None:
+        return None
+    try:
+        return check_key(key.decode())
+    except ValueError as error:  # bytes that are not UTF-8 too
+        problem = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise BadParameter("Idempotency-Key", problem) from None
+
+
+def lease_of(scope: Scope) -> float | None:
+    """Return how long a delivery may be held, if the subscriber says so. Raises BadParameter."""
+    query = scope["query_string"]
+    if not query:
+        return None
+    return Query(query).duration(
+        "lease", None, least=SHORTEST_LEASE_SECONDS, most=LONGEST_LEASE_SECONDS
+    )

@@ -1,0 +1,166 @@
+"""The pages of topics: what is in them, by which rules, and what operators do.
+
+Whatever stands in their answers has the wire's names. Reading them takes no
+turn of the loop for long, however many topics there are.
+"""
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from quart import Blueprint, Response, request
+
+from miniqueue_py.broker.administration import Administration, Overview
+from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.message import Message
+from miniqueue_py.broker.policy import policy_as_json, policy_from_json
+from miniqueue_py.errors import TopicNotFound
+from miniqueue_py.http.json_bodies import answer, answer_encoded, nothing, read_json
+from miniqueue_py.http.messages import as_object
+from miniqueue_py.http.names import topic_name
+from miniqueue_py.http.query import Query
+
+MOST_TOPICS = 1000
+"""On a page of the list, which is as many as there are if nobody says otherwise."""
+
+MOST_PEEKED = 1000
+PEEKED_UNASKED = 10
+ENOUGH_PEEKED_BYTES = 1 << 20
+"""No further message is shown behind so many bytes of them."""
+
+MOST_REDRIVEN = 10**18 - 1
+"""By number; all is by no number."""
+
+_OVERVIEWS_A_TURN = 50
+
+
+def topic_pages(broker: Broker, administration: Administration) -> Blueprint:
+    """Return the pages below /topics, and DELETE /{topic}."""
+    pages = Blueprint("topics", __name__)
+    topics = _Topics(broker, administration)
+    pages.get("/topics")(topics.show_all)
+    pages.get("/topics/<segment>")(topics.show)
+    pages.put("/topics/<segment>")(topics.set_policy)
+    pages.delete("/topics/<segment>")(topics.delete)
+    pages.delete("/<segment>", endpoint="delete_short")(topics.delete)
+    pages.post("/topics/<segment>/pause")(topics.pause)
+    pages.post("/topics/<segment>/resume")(topics.resume)
+    pages.post("/topics/<segment>/redrive")(topics.redrive)
+    pages.get("/topics/<segment>/peek")(topics.peek)
+    return pages
+
+
+class _Topics:
+    def __init__(self, broker: Broker, administration: Administration) -> None:
+        self._broker = broker
+        self._administration = administration
+
+    async def show_all(self) -> Response:
+        query = Query(request.scope["query_string"])
+        after = query.text("after")
+        limit = query.whole_number("max", MOST_TOPICS, least=1, most=MOST_TOPICS)
+        names = self._administration.topics()
+        start = 0 if after is None else bisect_right(names, after)
+        shown = names[start : start + limit]
+        value: dict[str, object] = {"topics": await self._overviews(shown)}
+        if start + limit < len(names):
+            value["next"] = shown[-1]
+        return answer(value)
+
+    async def show(self, segment: str) -> Response:
+        return self._describe(_topic(segment))
+
+    async def set_policy(self, segment: str) -> Response:
+        topic = _topic(segment)
+        policy = policy_from_json(await read_json(request))
+        await self._administration.set_policy(topic, policy)
+        return self._describe(topic)
+
+    async def delete(self, segment: str) -> Response:
+        await self._broker.purge(_topic(segment))
+        return nothing(200)
+
+    async def pause(self, segment: str) -> Response:
+        topic = _topic(segment)
+        await self._administration.pause(topic)
+        return self._describe(topic)
+
+    async def resume(self, segment: str) -> Response:
+        topic = _topic(segment)
+        await self._administration.resume(topic)
+        return self._describe(topic)
+
+    async def redrive(self, segment: str) -> Response:
+        topic = _topic(segment)
+        query = Query(request.scope["query_string"])
+        limit = query.whole_number("max", None, least=1, most=MOST_REDRIVEN)
+        redriven = await self._administration.redrive(topic, limit)
+        hint = None if redriven else self._hint(topic)
+        return answer({"redriven": redriven} | ({"hint": hint} if hint else {}))
+
+    async def peek(self, segment: str) -> Response:
+        topic = _topic(segment)
+        query = Query(request.scope["query_string"])
+        limit = query.whole_number("max", PEEKED_UNASKED, least=1, most=MOST_PEEKED)
+        messages = _first(self._administration.peek(topic, limit), ENOUGH_PEEKED_BYTES)
+        return answer_encoded(b'{"messages":[%b]}' % b",".join(map(as_object, messages)))
+
+    async def _overviews(self, names: Sequence[str]) -> list[dict[str, object]]:
+        overviews = []
+        for i, name in enumerate(names):
+            if i % _OVERVIEWS_A_TURN == _OVERVIEWS_A_TURN - 1:
+                await asyncio.sleep(0)
+            try:
+                overviews.append(overview_as_json(self._administration.overview(name)))
+            except TopicNotFound:
+                continue  # deleted in one of the turns between
+        return overviews
+
+    def _describe(self, topic: str) -> Response:
+        return answer(overview_as_json(self._administration.overview(topic)))
+
+    def _hint(self, topic: str) -> str | None:
+        """Return where the dead letters are that somebody looks for in the wrong topic."""
+        try:
+            dead_letters = self._administration.overview(topic).policy.dead_letter_of(topic)
+            self._administration.overview(dead_letters)
+        except TopicNotFound:
+            return None
+        path = f"/topics/{quote(dead_letters, safe='')}/redrive"
+        return f"the dead letters of {topic!r} are in {dead_letters!r}: POST {path}"
+
+
+def overview_as_json(overview: Overview) -> dict[str, object]:
+    """Return what is known of a topic, with the names of the wire."""
+    statistics, policy, age = overview.statistics, overview.policy, overview.oldest_age_seconds
+    return {
+        "name": overview.name,
+        "ready": statistics.ready,
+        "inFlight": statistics.in_flight,
+        "delayed": statistics.delayed,
+        "bytes": statistics.bytes,
+        "oldestAgeSeconds": None if age is None else round(age, 3),
+        "published": statistics.published,
+        "delivered": statistics.delivered,
+        "acknowledged": statistics.acknowledged,
+        "expired": statistics.expired,
+        "deadLettered": statistics.buried,
+        "consumers": overview.consumers,
+        "paused": policy.is_paused,
+        "policy": policy_as_json(policy),
+        "deadLetterTopic": policy.dead_letter_of(overview.name),
+    }
+
+
+def _topic(segment: str) -> str:
+    return topic_name(segment.encode("latin-1"))
+
+
+def _first(messages: Sequence[Message], enough_bytes: int) -> Sequence[Message]:
+    shown = 0
+    for count, message in enumerate(messages):
+        if shown >= enough_bytes:
+            return messages[:count]
+        shown += len(message.body)
+    return messages

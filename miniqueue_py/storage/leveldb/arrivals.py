@@ -1,0 +1,106 @@
+"""Publications on their way to the disk.
+
+Until it is durable a message is hidden, though it can be read: nobody is given
+one, or sees one come due, whose publisher may still be told that it failed.
+"""
+
+from collections.abc import Callable
+
+from miniqueue_py.broker.message import PLAIN, Publication, Stored
+from miniqueue_py.storage import fates
+from miniqueue_py.storage.leveldb import keys, records
+from miniqueue_py.storage.leveldb.agenda import Agendas
+from miniqueue_py.storage.leveldb.catalogue import Catalogue
+from miniqueue_py.storage.leveldb.committer import Committer
+from miniqueue_py.storage.leveldb.kept_keys import KeptKeys
+from miniqueue_py.storage.leveldb.syncer import Arrival
+from miniqueue_py.storage.leveldb.topic_state import TopicState
+
+
+class Arrivals:
+    """Writes publications, and shows them when they are durable."""
+
+    def __init__(  # noqa: PLR0913  handed in by the one engine
+        self,
+        committer: Committer,
+        catalogue: Catalogue,
+        kept_keys: KeptKeys,
+        agendas: Agendas,
+        on_ready: Callable[[str], None],
+        *,
+        hides: bool,
+    ) -> None:
+        self._committer = committer
+        self._catalogue = catalogue
+        self._kept_keys = kept_keys
+        self._agendas = agendas
+        self._on_ready = on_ready
+        self._hides = hides
+        """False if what is written is durable by definition, so that nothing need be hidden."""
+        committer.watch(on_durable=self._show, on_refused=self._refuse)
+
+    def write(
+        self, topic: TopicState, publication: Publication, now: float, keep_keys_for: float
+    ) -> Stored:
+        """Write a publication in this turn's batch, unless its key is known."""
+        bodies, key = publication.bodies, publication.key
+        if key is not None:
+            known = self._kept_keys.find(topic, key, now)
+            if known is not None:
+                return Stored(known, is_duplicate=True)
+        position = topic.take_back(len(bodies))
+        first = topic.implied_id(position)
+        if key is not None:
+            self._kept_keys.keep(topic, key, first[1], now + keep_keys_for)
+        topic.published += len(bodies)
+        self._catalogue.count(topic, len(bodies), sum(map(len, bodies)))
+        if bodies:
+            arrival = self._arrival(topic, position, publication, now)
+            topic.expect(arrival.keys)
+            if self._hides:
+                topic.hidden.update(arrival.keys)
+            self._committer.arrive(arrival)
+        return Stored(first)
+
+    def _arrival(
+        self, topic: TopicState, position: int, publication: Publication, now: float
+    ) -> Arrival:
+        bodies = publication.bodies
+        extras = fates.extras_of(publication, now)
+        messages = fates.messages_of(publication, topic.implied_id(position), now)
+        if publication.delay_seconds:
+            due = now + publication.delay_seconds
+            places = enumerate(messages, position)
+            delayed = [self._agendas.delayed_entry(topic, *place, due) for place in places]
+            return Arrival(topic, *zip(*delayed, strict=True))
+        written = keys.message_keys(topic.id, position, len(bodies), publication.priority)
+        if extras is PLAIN:
+            prefix = records.common_prefix(int(now * 1000))
+            return Arrival(topic, written, [prefix + body for body in bodies])
+        if extras.expires_ms is not None:
+            for key in written:
+                self._agendas.add_expiry(topic, extras.expires_ms, key)
+        return Arrival(topic, written, [records.encode(each, each.id) for each in messages])
+
+    def _show(self, arrivals: list[Arrival]) -> None:
+        touched: dict[TopicState, None] = {}
+        for topic, arrived, written in arrivals:
+            topic.confirm(arrived)
+            if topic.is_dead:
+                continue
+            if keys.is_delayed(arrived[0]):
+                self._agendas.delays.note(arrived[0])
+                continue
+            topic.window.extend(arrived, written)
+            touched[topic] = None
+            if not written[0].startswith(records.COMMON):
+                self._agendas.note_expiry(arrived[0], records.decode(written[0], (0, 0)))
+        for topic in touched:
+            self._on_ready(topic.name)
+
+    def _refuse(self, arrivals: list[Arrival]) -> None:
+        for topic, refused, written in arrivals:
+            topic.refuse(refused)
+            if not topic.is_dead:
+                size = sum([len(records.decode(record, (0, 0)).body) for record in written])
+                self._catalogue.count(topic, -len(written), -size)

@@ -1,0 +1,156 @@
+"""A topic's ready messages, first in line first: in its window, and on disk beyond it.
+
+Handing one out is the engine's most frequent act. Messages that are common
+and stand in a row are made many at a time, by builtins instead of bytecode;
+all others one by one.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain, count, islice, repeat
+from typing import Any
+
+import plyvel
+
+from miniqueue_py.broker.delivery import Delivery
+from miniqueue_py.broker.message import PLAIN, Message
+from miniqueue_py.errors import StorageCorrupt
+from miniqueue_py.storage.bounds import EXPIRED_AT_ONCE
+from miniqueue_py.storage.leveldb import keys, records, window
+from miniqueue_py.storage.leveldb.committer import Committer
+from miniqueue_py.storage.leveldb.moves import Moves
+from miniqueue_py.storage.leveldb.topic_state import TopicState
+from miniqueue_py.storage.leveldb.window import Entry
+
+_new: Any = tuple.__new__
+_message = partial(_new, Message)
+_delivery = partial(_new, Delivery)
+
+
+class Line:
+    """Hands out what is ready, and looks at it."""
+
+    def __init__(self, committer: Committer, moves: Moves, on_ready: Callable[[str], None]) -> None:
+        self._committer = committer
+        self._moves = moves
+        self._on_ready = on_ready
+
+    def hand_out(
+        self, topic: TopicState, limit: int, max_bytes: int, now_ms: int
+    ) -> Sequence[Delivery]:
+        """Lease the first ready messages; what has expired among them is removed."""
+        deliveries: list[Delivery] = []
+        expired_before = topic.expired
+        while limit > 0 and max_bytes > 0 and (topic.window or self._refill(topic)):
+            entries = topic.window.take(limit, max_bytes)
+            live, messages, size = self._live(topic, entries, now_ms)
+            handed = list(map(_delivery, zip(messages, live, repeat(topic))))
+            topic.lease(live, handed)
+            limit -= len(handed)
+            max_bytes -= size
+            deliveries = deliveries + handed if deliveries else handed
+            if topic.expired - expired_before >= EXPIRED_AT_ONCE:
+                asyncio.get_running_loop().call_soon(self._on_ready, topic.name)
+                break
+        return deliveries
+
+    def peek(self, topic: TopicState, limit: int, now_ms: int) -> Sequence[Message]:
+        """Return what would be handed out next."""
+        messages: list[Message] = []
+        beyond = () if topic.window.holds_all else self._beyond(topic)
+        for key, record in chain(topic.window, chain.from_iterable(beyond)):
+            if len(messages) >= limit:
+                break
+            message = self.read(topic, key, record)
+            if message is not None and not message.has_expired(now_ms):
+                messages.append(message)
+        return messages
+
+    def oldest_ms(self, topic: TopicState) -> int | None:
+        """Return when the oldest of the first of each priority was published."""
+        found: list[int] = []
+        start, stop = topic.head(), keys.message_range(topic.id)[1]
+        while True:
+            entries = self._committer.read(start, stop)
+            first = next((entry for entry in entries if entry[0] not in topic.hidden), None)
+            if first is None:
+                return min(found, default=None)
+            message = self.read(topic, *first)
+            if message is not None:
+                found.append(message.published_ms or 0)
+            start = keys.next_priority(first[0])
+
+    def read(self, topic: TopicState, key: bytes, record: bytes) -> Message | None:
+        """Return the message under a key; None if it makes no sense."""
+        return self.read_delayed(topic, keys.position_of(key), record)
+
+    def read_delayed(self, topic: TopicState, position: int, record: bytes) -> Message | None:
+        """Return the message of a record; None if it makes no sense.
+
+        It then stays on disk, for a person to look at.
+        """
+        try:
+            return records.decode(record, topic.implied_id(position))
+        except StorageCorrupt as error:
+            self._committer.fail(error)
+            return None
+
+    def _refill(self, topic: TopicState) -> bool:
+        """Fill the empty window; tell if there is anything in it."""
+        if topic.window.holds_all:
+            return False
+        self._committer.flush()  # what is written need not be laid over what is read
+        try:
+            topic.window.refill(self._beyond(topic))
+        except plyvel.Error as error:
+            self._committer.fail(error)
+        return bool(topic.window)
+
+    def _beyond(self, topic: TopicState) -> Iterator[list[Entry]]:
+        """Read the ready messages past the window's horizon, some at a time."""
+        leased, hidden = topic.leased, topic.hidden
+        start = topic.window.horizon + b"\x00"
+        entries = self._committer.read(start, keys.message_range(topic.id)[1])
+        while some := list(islice(entries, window.READ_AT_ONCE)):
+            if some[0][0] <= topic.last_leased or some[-1][0] >= topic.first_hidden:
+                some = [e for e in some if e[0] not in leased and e[0] not in hidden]
+            yield some
+
+    def _live(
+        self, topic: TopicState, entries: list[Entry], now_ms: int
+    ) -> tuple[list[bytes], Iterable[Message], int]:
+        """Return what can be handed out: keys, messages, and how many bytes of bodies."""
+        quick = _common_messages(topic, entries)
+        if quick is not None:
+            return [key for key, _ in entries], *quick
+        live: dict[bytes, Message] = {}
+        for key, record in entries:
+            message = self.read(topic, key, record)
+            if message is None:
+                continue
+            if message.has_expired(now_ms):
+                self._moves.expire(topic, key, message)
+            else:
+                live[key] = message
+        return list(live), live.values(), sum([len(message.body) for message in live.values()])
+
+
+def _common_messages(
+    topic: TopicState, entries: list[Entry]
+) -> tuple[Iterable[Message], int] | None:
+    """Return messages and their size, if all are common ones whose positions follow each other."""
+    first, last = entries[0][0], entries[-1][0]
+    # Keys differ and are in order: if the ends are so far apart, there is no gap.
+    if keys.as_number(last) - keys.as_number(first) != len(entries) - 1:
+        return None
+    end = records.COMMON_BYTES
+    heads = [record[:end] for _, record in entries]
+    published = {head: records.published_of(head) for head in set(heads)}
+    if None in published.values():
+        return None
+    bodies = [record[end:] for _, record in entries]
+    topic_id, sequence = topic.implied_id(keys.position_of(first))
+    ids = zip(repeat(topic_id), count(sequence))
+    fields = zip(bodies, ids, map(published.__getitem__, heads), repeat(PLAIN))
+    return map(_message, fields), sum(map(len, bodies))

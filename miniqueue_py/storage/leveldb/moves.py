@@ -1,0 +1,172 @@
+"""What each move of a message writes.
+
+A message stays under its key while it is in flight: leases live in memory. So
+taking one writes nothing, an ACK is one delete, a NACK is no write at all
+unless its count of attempts has to last, and after a crash everything in
+flight is ready again, in its old order, without anybody doing anything.
+"""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from miniqueue_py.broker.delivery import (
+    Ack,
+    Bury,
+    Delay,
+    Delivery,
+    Outcome,
+    Redrive,
+    Requeue,
+)
+from miniqueue_py.broker.message import PLAIN, Message
+from miniqueue_py.storage import fates
+from miniqueue_py.storage.leveldb import keys, records
+from miniqueue_py.storage.leveldb.agenda import Agendas
+from miniqueue_py.storage.leveldb.catalogue import Catalogue
+from miniqueue_py.storage.leveldb.committer import Committer
+from miniqueue_py.storage.leveldb.janitor import Janitor
+from miniqueue_py.storage.leveldb.topic_state import TopicState
+
+
+class Moves:
+    """Makes the moves of messages, in memory and in this turn's batch."""
+
+    def __init__(
+        self, committer: Committer, catalogue: Catalogue, janitor: Janitor, agendas: Agendas
+    ) -> None:
+        self._committer = committer
+        self._catalogue = catalogue
+        self._janitor = janitor
+        self._agendas = agendas
+
+    def end(
+        self,
+        topic: TopicState,
+        ended: Sequence[Delivery],
+        outcome: Outcome,
+        ready: dict[str, None],
+    ) -> None:
+        """Move messages of one topic that were in flight; note what is then ready where."""
+        match outcome:
+            case Ack():
+                self._acknowledge(topic, ended)
+            case Requeue():
+                for message, key, _ in ended:
+                    self._requeue(topic, key, message, outcome)
+                ready[topic.name] = None
+            case Delay():
+                for message, key, _ in ended:
+                    self._put_aside(topic, key, message, outcome)
+            case Bury():
+                for message, key, _ in ended:
+                    self._bury(topic, key, message, outcome)
+                ready[outcome.topic] = None
+            case Redrive():
+                for message, key, _ in ended:
+                    ready[self._redrive(topic, key, message)] = None
+            case _:
+                assert_never(outcome)
+
+    def restore(self, topic: TopicState, due_key: bytes, message: Message, position: int) -> None:
+        """Make a message ready whose delay is over."""
+        topic.delayed -= 1
+        self._janitor.remove(topic, due_key, len(message.body))
+        self._make_ready(topic, position, message)
+
+    def drop_delayed(self, topic: TopicState, due_key: bytes, message: Message) -> None:
+        """Remove a message that expired while it was set aside."""
+        topic.delayed -= 1
+        topic.expired += 1
+        self._janitor.remove(topic, due_key, len(message.body))
+        self._catalogue.count(topic, -1, -len(message.body))
+
+    def expire(self, topic: TopicState, key: bytes, message: Message) -> None:
+        """Remove a message that expired, is ready, and is not in the window any more."""
+        topic.expired += 1
+        self._remove(topic, key, message)
+        self._catalogue.count(topic, -1, -len(message.body))
+
+    def _acknowledge(self, topic: TopicState, ended: Sequence[Delivery]) -> None:
+        # Turned on its side, so that builtins do the work.
+        messages, gone, _ = zip(*ended, strict=True)
+        bodies, _, _, extras = zip(*messages, strict=True)
+        size = sum(map(len, bodies))
+        topic.stored -= len(ended)
+        topic.acknowledged += len(ended)
+        self._catalogue.count(topic, -len(ended), -size)
+        self._janitor.remove_all(topic, gone, size)
+        if extras.count(PLAIN) != len(ended):
+            for message, key in zip(messages, gone, strict=True):
+                self._forget_expiry(topic, key, message)
+
+    def _requeue(self, topic: TopicState, key: bytes, message: Message, outcome: Requeue) -> None:
+        if outcome.is_counted:
+            message = fates.attempted(message)
+        if not outcome.front:
+            self._remove(topic, key, message)
+            self._make_ready(topic, topic.take_back(1), message)
+            return
+        record = self._return(topic, key, message)
+        if outcome.is_counted and outcome.must_last:
+            self._committer.put(topic, key, record)
+
+    def _put_aside(self, topic: TopicState, key: bytes, message: Message, outcome: Delay) -> None:
+        self._remove(topic, key, message)
+        topic.delayed += 1
+        position = keys.position_of(key)
+        delayed = fates.delayed(message, is_dack=outcome.is_dack)
+        self._agendas.add_delay(
+            topic, self._agendas.delayed_entry(topic, position, delayed, outcome.until)
+        )
+
+    def _bury(self, topic: TopicState, key: bytes, message: Message, outcome: Bury) -> None:
+        topic.buried += 1
+        buried = fates.buried(message, topic.name, outcome)
+        self._carry(topic, key, message, outcome.topic, buried)
+
+    def _redrive(self, topic: TopicState, key: bytes, message: Message) -> str:
+        """Begin a dead letter anew; return the topic that it is in now."""
+        origin = message.extras.origin
+        if origin is None:
+            self._return(topic, key, message)
+            return topic.name
+        self._carry(topic, key, message, origin.topic, fates.redriven(message))
+        return origin.topic
+
+    def _carry(
+        self, source: TopicState, key: bytes, before: Message, name: str, after: Message
+    ) -> None:
+        """Move a message to the back of another topic, as it is from now on."""
+        target = self._catalogue.open(name)
+        self._remove(source, key, before)
+        size = len(after.body)
+        self._catalogue.count(source, -1, -size)
+        self._catalogue.count(target, 1, size)
+        self._make_ready(target, target.take_back(1), after)
+
+    def _return(self, topic: TopicState, key: bytes, message: Message) -> bytes:
+        """Make a message ready in its old place; return the record that it has now."""
+        record = records.encode(message, topic.implied_id(keys.position_of(key)))
+        topic.window.insert(key, record)
+        self._agendas.note_expiry(key, message)
+        return record
+
+    def _make_ready(self, topic: TopicState, position: int, message: Message) -> None:
+        """Make a message ready in a new place."""
+        key = keys.message_key(topic.id, position, message.extras.priority)
+        record = records.encode(message, topic.implied_id(position))
+        topic.stored += 1
+        topic.stand_at(key)
+        self._committer.put(topic, key, record)
+        topic.window.insert(key, record)
+        if message.extras.expires_ms is not None:
+            self._agendas.add_expiry(topic, message.extras.expires_ms, key)
+
+    def _remove(self, topic: TopicState, key: bytes, message: Message) -> None:
+        topic.stored -= 1
+        self._janitor.remove(topic, key, len(message.body))
+        self._forget_expiry(topic, key, message)
+
+    def _forget_expiry(self, topic: TopicState, key: bytes, message: Message) -> None:
+        if message.extras.expires_ms is not None:
+            self._janitor.remove(topic, keys.expiry_key(message.extras.expires_ms, key), 0)

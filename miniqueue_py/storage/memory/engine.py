@@ -1,0 +1,283 @@
+"""The engine that keeps nothing: the reference reading of the storage verbs.
+
+It is written to be obviously right, and every move it makes is one of the
+table in `broker/lifecycle.py`. The model test holds the others to it.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from operator import attrgetter
+from typing import assert_never
+
+from miniqueue_py.broker.delivery import (
+    Ack,
+    Bury,
+    Delay,
+    Delivery,
+    Outcome,
+    Redrive,
+    Requeue,
+)
+from miniqueue_py.broker.lifecycle import Move, State
+from miniqueue_py.broker.message import Message, Publication, Stored
+from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
+from miniqueue_py.broker.storage import Moved, TopicStatistics, Totals
+from miniqueue_py.errors import StorageUnavailable
+from miniqueue_py.storage import fates
+from miniqueue_py.storage.bounds import EXPIRED_AT_ONCE
+from miniqueue_py.storage.memory.alarms import Alarms
+from miniqueue_py.storage.memory.shelf import Entry, Shelf
+
+
+class MemoryStorage:
+    """Messages in heaps; nothing outlives the process."""
+
+    def __init__(self) -> None:
+        self._shelves: dict[str, Shelf] = {}
+        self._numbers = count(1)
+        self._delays = Alarms(attrgetter("position"), _is_due)
+        self._expiries = Alarms(attrgetter("rank"), _is_over)
+        self._release_at: float | None = None
+        self._room: dict[Shelf, Iterator[int]] = {}
+        """Positions at the front for what is due then."""
+        self._on_ready: Callable[[str], None] = _nobody
+
+    def __repr__(self) -> str:
+        return f"<MemoryStorage, {self.totals().messages} messages>"
+
+    @property
+    def failure(self) -> StorageUnavailable | None:
+        """Memory does not fail short of the process."""
+        return None
+
+    def append(
+        self, topic: str, publications: Sequence[Publication], now: float, keep_keys_for: float
+    ) -> "asyncio.Future[Sequence[Stored]]":
+        shelf = self._open(topic)
+        stored = []
+        for publication in publications:
+            known = shelf.known_key(publication.key, now) if publication.key else None
+            if known is not None:
+                stored.append(Stored(known, is_duplicate=True))
+                continue
+            fresh = shelf.next_id()
+            if publication.key:
+                shelf.keep_key(publication.key, fresh, now + keep_keys_for)
+            for message in fates.messages_of(publication, fresh, now):
+                shelf.published += 1
+                self._enter(shelf, message, publication, now)
+            stored.append(Stored(fresh))
+        self._on_ready(topic)
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(stored)
+        return done
+
+    def lease(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Delivery]:
+        shelf = self._shelves.get(topic)
+        deliveries: list[Delivery] = []
+        expired = 0
+        while shelf and len(deliveries) < limit and max_bytes > 0:
+            entry = shelf.pop_ready()
+            if entry is None:
+                break
+            if entry.message.has_expired(int(now * 1000)):
+                self._expire(entry)
+                expired += 1
+                if expired == EXPIRED_AT_ONCE:
+                    asyncio.get_running_loop().call_soon(self._on_ready, topic)
+                    break
+                continue
+            entry.move(Move.LEASE)
+            entry.holder = Delivery(entry.message, entry)
+            max_bytes -= len(entry.message.body)
+            shelf.delivered += 1
+            deliveries.append(entry.holder)
+        return deliveries
+
+    def settle(self, deliveries: Sequence[Delivery], outcome: Outcome) -> Sequence[Delivery]:
+        late: list[Delivery] = []
+        ready: dict[str, None] = {}
+        for delivery in deliveries:
+            entry = delivery.receipt
+            if not isinstance(entry, Entry) or entry.holder is not delivery:
+                late.append(delivery)
+                continue
+            entry.holder = None
+            self._end(entry, outcome)
+            if entry.state is State.READY:
+                ready[entry.shelf.name] = None
+        for topic in ready:
+            self._on_ready(topic)
+        return late
+
+    def release_due(self, now: float, limit: int) -> Moved:
+        now_ms = int(now * 1000)
+        if now != self._release_at:
+            self._release_at = now
+            self._room.clear()
+        restored, dropped = self._end_delays(now_ms, limit)
+        expired = dropped + self._end_lives(now_ms, limit - restored - dropped)
+        forgotten = 0
+        for shelf in self._shelves.values():
+            forgotten += shelf.forget_keys(now, limit - restored - expired - forgotten)
+        has_more = restored + expired + forgotten >= limit
+        if not has_more:
+            self._release_at = None
+        return Moved(restored, expired, has_more)
+
+    async def purge(self, topic: str) -> None:
+        shelf = self._shelves.pop(topic, None)
+        if shelf is not None:
+            for entry in list(shelf.entries):
+                entry.leave(Move.PURGE)
+
+    def peek(self, topic: str, limit: int, now: float) -> Sequence[Message]:
+        shelf = self._shelves.get(topic)
+        first = shelf.first_ready(limit, int(now * 1000)) if shelf else ()
+        return [entry.message for entry in first]
+
+    def policy(self, topic: str) -> TopicPolicy:
+        shelf = self._shelves.get(topic)
+        return shelf.policy if shelf else DEFAULT_POLICY
+
+    async def set_policy(self, topic: str, policy: TopicPolicy) -> None:
+        self._open(topic).policy = policy
+        self._on_ready(topic)
+
+    def topics(self) -> Sequence[str]:
+        return list(self._shelves)
+
+    def knows(self, topic: str) -> bool:
+        return topic in self._shelves
+
+    def statistics(self, topic: str) -> TopicStatistics:
+        shelf = self._shelves.get(topic)
+        return shelf.statistics() if shelf else TopicStatistics()
+
+    def oldest_ms(self, topic: str) -> int | None:
+        shelf = self._shelves.get(topic)
+        return shelf.oldest_ms() if shelf else None
+
+    def totals(self) -> Totals:
+        shelves = self._shelves.values()
+        return Totals(
+            sum(len(shelf.entries) for shelf in shelves), sum(shelf.bytes for shelf in shelves)
+        )
+
+    def watch(self, on_ready: Callable[[str], None]) -> None:
+        self._on_ready = on_ready
+
+    async def aclose(self) -> None:
+        self._shelves.clear()
+        self._delays.clear()
+        self._expiries.clear()
+
+    def _open(self, topic: str) -> Shelf:
+        shelf = self._shelves.get(topic)
+        if shelf is None:
+            shelf = self._shelves[topic] = Shelf(topic, next(self._numbers))
+        return shelf
+
+    def _enter(self, shelf: Shelf, message: Message, publication: Publication, now: float) -> None:
+        entry = Entry(shelf, message, shelf.next_back())
+        if publication.delay_seconds:
+            entry.move(Move.SET_ASIDE)
+            self._put_aside(entry, now + publication.delay_seconds)
+        else:
+            self._make_ready(entry)
+
+    def _end(self, entry: Entry, outcome: Outcome) -> None:
+        match outcome:
+            case Ack():
+                entry.shelf.acknowledged += 1
+                entry.leave(Move.ACK)
+            case Requeue(front, is_counted):
+                entry.move(Move.NACK if front else Move.BACK)
+                if is_counted:
+                    entry.message = fates.attempted(entry.message)
+                if not front:
+                    entry.position = entry.shelf.next_back()
+                self._make_ready(entry)
+            case Delay(until, is_dack):
+                entry.move(Move.DACK)
+                entry.message = fates.delayed(entry.message, is_dack=is_dack)
+                self._put_aside(entry, until)
+            case Bury(topic):
+                entry.shelf.buried += 1
+                buried = fates.buried(entry.message, entry.shelf.name, outcome)
+                self._carry(entry, Move.BURY, topic, buried)
+            case Redrive():
+                origin = entry.message.extras.origin
+                if origin is None:
+                    entry.move(Move.NACK)
+                    self._make_ready(entry)
+                else:
+                    redriven = fates.redriven(entry.message)
+                    self._carry(entry, Move.REDRIVE, origin.topic, redriven)
+            case _:
+                assert_never(outcome)
+
+    def _carry(self, entry: Entry, move: Move, topic: str, message: Message) -> None:
+        """Move it to the back of another topic, as it is from now on."""
+        entry.move(move)
+        entry.shelf.remove(entry)
+        entry.shelf, entry.message = self._open(topic), message
+        entry.position = entry.shelf.next_back()
+        entry.shelf.enter(entry)
+        self._make_ready(entry)
+
+    def _make_ready(self, entry: Entry) -> None:
+        entry.shelf.add_ready(entry)
+        expires_ms = entry.message.extras.expires_ms
+        if expires_ms is not None:
+            self._expiries.set(entry, expires_ms)
+
+    def _put_aside(self, entry: Entry, until: float) -> None:
+        entry.due_ms = fates.due_ms(entry.message, until)
+        self._delays.set(entry, entry.due_ms)
+
+    def _end_delays(self, now_ms: int, limit: int) -> tuple[int, int]:
+        """Put what is due to the front; say how many, and how many expired instead."""
+        restored = expired = 0
+        touched: dict[str, None] = {}
+        while restored + expired < limit and (entry := self._delays.first(now_ms)):
+            if entry.message.has_expired(now_ms):
+                self._expire(entry)
+                expired += 1
+                continue
+            shelf = entry.shelf
+            if shelf not in self._room:
+                self._room[shelf] = shelf.take_front()
+            entry.move(Move.DUE)
+            entry.position = next(self._room[shelf])
+            self._make_ready(entry)
+            touched[shelf.name] = None
+            restored += 1
+        for topic in touched:
+            self._on_ready(topic)
+        return restored, expired
+
+    def _end_lives(self, now_ms: int, limit: int) -> int:
+        """Remove what is ready and has expired; say how many."""
+        expired = 0
+        while expired < limit and (entry := self._expiries.first(now_ms)):
+            self._expire(entry)
+            expired += 1
+        return expired
+
+    def _expire(self, entry: Entry) -> None:
+        entry.shelf.expired += 1
+        entry.leave(Move.EXPIRE)
+
+
+def _is_due(entry: Entry, at_ms: int) -> bool:
+    return entry.state is State.DELAYED and entry.due_ms == at_ms
+
+
+def _is_over(entry: Entry, at_ms: int) -> bool:
+    return entry.state is State.READY and entry.message.extras.expires_ms == at_ms
+
+
+def _nobody(_topic: str) -> None:
+    """Stand in for the broker until it watches."""

@@ -1,0 +1,51 @@
+"""How checks and tests of a storage engine speak."""
+
+from collections.abc import Sequence
+from itertools import count
+
+from miniqueue_py.broker.delivery import Delivery
+from miniqueue_py.broker.message import Publication, Stored
+from miniqueue_py.broker.storage import Storage
+
+NOW = 1_000.0
+ANY_SIZE = 1 << 62
+ANY_NUMBER = 1 << 30
+KEEP_KEYS_FOR = 300.0
+
+_instants = count(2_000, 1_000)
+
+
+async def publish(storage: Storage, topic: str, *bodies: bytes, now: float = NOW) -> Stored:
+    """Store messages on common terms."""
+    return await publish_as(storage, topic, Publication(bodies), now)
+
+
+async def publish_as(
+    storage: Storage, topic: str, publication: Publication, now: float = NOW
+) -> Stored:
+    """Store messages on their own terms."""
+    [stored] = await storage.append(topic, [publication], now, KEEP_KEYS_FOR)
+    return stored
+
+
+def lease(storage: Storage, topic: str, limit: int, now: float = NOW) -> Sequence[Delivery]:
+    """Take messages, however large."""
+    return storage.lease(topic, limit, ANY_SIZE, now)
+
+
+def bodies(deliveries: Sequence[Delivery]) -> list[bytes]:
+    return [delivery.message.body for delivery in deliveries]
+
+
+def counts(storage: Storage, topic: str) -> tuple[int, int, int]:
+    """Return how many are ready, in flight, delayed."""
+    statistics = storage.statistics(topic)
+    return statistics.ready, statistics.in_flight, statistics.delayed
+
+
+def later(storage: Storage) -> float:
+    """Return an instant at which nothing is due that another check left behind."""
+    now = float(next(_instants))
+    while storage.release_due(now, ANY_NUMBER).has_more:
+        pass
+    return now

@@ -1,0 +1,78 @@
+"""What the broker's tests say all the time."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.message import Publication, Stored
+from miniqueue_py.broker.settling import Decision
+from miniqueue_py.broker.storage import Storage
+from miniqueue_py.broker.subscriber import Subscriber
+from miniqueue_py.errors import NotInFlight
+from miniqueue_py.testing.clock import ManualClock
+
+
+class Consume(Protocol):
+    """Starts a consumer; None is a plain INIT."""
+
+    def __call__(
+        self, credit: int | None = None, *, topic: str = "orders", lease: float | None = None
+    ) -> Subscriber: ...
+
+
+def nothing() -> None:
+    """Care for no change: the test looks by itself."""
+
+
+def raise_it(error: Exception) -> None:
+    raise error
+
+
+async def publish(broker: Broker, *bodies: bytes, topic: str = "orders", **terms: Any) -> Stored:
+    [stored] = await broker.publish(topic, [Publication(bodies, **terms)])
+    return stored
+
+
+def texts(count: int, first: int = 1) -> list[bytes]:
+    """Return the bodies `1`, `2`, `3` ..."""
+    return [b"%d" % number for number in range(first, first + count)]
+
+
+def bodies(subscriber: Subscriber) -> list[bytes]:
+    """Take what was dealt."""
+    return [delivery.message.body for _, delivery in subscriber.take()]
+
+
+def numbers(subscriber: Subscriber) -> list[int]:
+    """Take what was dealt."""
+    return [number for number, _ in subscriber.take()]
+
+
+def attempts(subscriber: Subscriber) -> dict[bytes, int]:
+    """Take what was dealt."""
+    return {each.message.body: each.message.attempt for _, each in subscriber.take()}
+
+
+def settle(
+    subscriber: Subscriber, decision: Decision, *ids: int, **others: Any
+) -> Sequence[NotInFlight]:
+    return subscriber.settle(decision, decision.value.upper(), ids, **others)
+
+
+def ack(subscriber: Subscriber, *ids: int, **others: Any) -> Sequence[NotInFlight]:
+    return settle(subscriber, Decision.ACK, *ids, **others)
+
+
+def nack(subscriber: Subscriber, *ids: int, **others: Any) -> Sequence[NotInFlight]:
+    return settle(subscriber, Decision.NACK, *ids, **others)
+
+
+def places(storage: Storage, topic: str = "orders") -> tuple[int, int, int]:
+    """Count what is ready, in flight and delayed."""
+    statistics = storage.statistics(topic)
+    return statistics.ready, statistics.in_flight, statistics.delayed
+
+
+async def tick_after(broker: Broker, clock: ManualClock, seconds: float) -> None:
+    await clock.advance(seconds)
+    await broker.tick()

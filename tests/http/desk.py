@@ -1,0 +1,88 @@
+"""A broker on memory whose time is moved, and somebody who asks for its pages."""
+
+import json
+from typing import Any
+
+from miniqueue_py.broker.administration import Administration
+from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.clock import Clock
+from miniqueue_py.broker.events import Observers
+from miniqueue_py.broker.message import Publication
+from miniqueue_py.http.app import create_app
+from miniqueue_py.http.asgi import App, Receive, Scope, Send
+from miniqueue_py.http.streams import Streams
+from miniqueue_py.storage.memory import MemoryStorage
+from tests.http.asgi import Exchange
+
+
+class Desk:
+    """Everything between a request and what is kept, in this process."""
+
+    def __init__(self, clock: Clock, storage: MemoryStorage | None = None) -> None:
+        self.storage = storage or MemoryStorage()
+        self.broker = Broker(self.storage, clock, chance=lambda: 0.5)
+        self.administration = Administration(self.broker, self.storage, Observers())
+        self.stumbles: list[Exception] = []
+        self.pages = create_app(self.broker, self.administration)
+        self.app: App = Streams(
+            self.broker,
+            self.pages,  # type: ignore[arg-type]
+            drain_seconds=1.0,
+            on_error=lambda _path, error: self.stumbles.append(error),
+        )
+
+    async def publish(self, topic: str, *bodies: bytes, **terms: Any) -> None:
+        await self.broker.publish(topic, [Publication(bodies, **terms)])
+
+    def begin(self, method: str, target: str, **others: Any) -> Exchange:
+        """Begin a request; its body comes with `say`."""
+        path, _, query = target.partition("?")
+
+        async def with_query(scope: Scope, receive: Receive, send: Send) -> None:
+            await self.app({**scope, "query_string": query.encode("latin-1")}, receive, send)
+
+        return Exchange(with_query, method, path, **others)
+
+    async def ask(self, method: str, target: str, body: object = b"", **others: Any) -> Exchange:
+        """Make a whole request and return its whole answer; a body is bytes, or JSON."""
+        exchange = self.begin(method, target, **others)
+        await exchange.say(
+            body if isinstance(body, bytes) else json.dumps(body).encode(), is_last=True
+        )
+        await exchange.answer()
+        assert not self.stumbles
+        return exchange
+
+    async def value(self, method: str, target: str, body: object = b"") -> Any:
+        """Return the JSON of an answer that is all right."""
+        answer = await self.ask(method, target, body)
+        assert answer.status == 200, answer.body
+        return value_of(answer)
+
+    async def receive(self, topic: str, query: str = "max=1000") -> list[str]:
+        """Take messages; return their receipts."""
+        received = await self.value("POST", f"/receive/{topic}?{query}")
+        return [each["receipt"] for each in received]
+
+    async def bury(self, topic: str, *bodies: bytes) -> None:
+        """Publish dead letters of a topic that holds nothing else."""
+        await self.publish(topic, *bodies)
+        receipts = await self.receive(topic)
+        assert await self.value("POST", f"/settle/{topic}", {"dead": receipts}) == {"expired": []}
+
+    def counts(self, topic: str = "orders") -> tuple[int, int, int]:
+        """Return how many are ready, in flight, delayed."""
+        statistics = self.storage.statistics(topic)
+        return statistics.ready, statistics.in_flight, statistics.delayed
+
+    async def refusal(self, method: str, target: str, body: object = b"") -> tuple[int, str]:
+        """Return the status of a refusal, and its sentence."""
+        answer = await self.ask(method, target, body)
+        value = value_of(answer)
+        assert value.keys() == {"error"}
+        return answer.status, value["error"]
+
+
+def value_of(answer: Exchange) -> Any:
+    assert answer.headers["content-type"] == "application/json"
+    return json.loads(answer.body)

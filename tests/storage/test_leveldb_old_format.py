@@ -1,0 +1,97 @@
+"""A database of the first version, as it lies on the disk, and one of a version to come."""
+
+from pathlib import Path
+from struct import Struct
+
+import plyvel
+import pytest
+
+from miniqueue_py.broker.delivery import ACK
+from miniqueue_py.broker.message import Extras, Message
+from miniqueue_py.broker.storage import Moved, TopicStatistics
+from miniqueue_py.errors import DatabaseRefused
+from miniqueue_py.storage.leveldb import keys
+from miniqueue_py.storage.leveldb.engine import LevelStorage
+from miniqueue_py.testing.storing import ANY_NUMBER, bodies, counts, lease, publish
+
+pytestmark = pytest.mark.anyio
+
+OLD_TOPIC = Struct(">BQQQQQ14s")
+OLD_DACK_COUNT = Struct(">BBI")
+MIDDLE = 1 << 63
+TOPIC = 7
+
+
+def write_old_database(path: Path) -> None:
+    """Three messages that wait, the second after two DACKs, and one that is set aside."""
+    front, back = MIDDLE - 1, MIDDLE + 4
+    head = keys.message_key(TOPIC, front)
+    with plyvel.DB(str(path), create_if_missing=True) as database:
+        database.put(keys.VERSION_KEY, b"miniqueue 1")
+        database.put(
+            keys.topic_key(TOPIC), OLD_TOPIC.pack(1, front, back, 3, 1, 13, head) + b"orders"
+        )
+        database.put(head, OLD_DACK_COUNT.pack(1, 1, 2) + b"again")
+        database.put(keys.message_key(TOPIC, MIDDLE + 2), b"\x01\x00two")
+        database.put(keys.message_key(TOPIC, MIDDLE + 3), b"\x01\x00")
+        database.put(
+            keys.delayed_key(5_000, TOPIC, MIDDLE + 1), OLD_DACK_COUNT.pack(1, 1, 1) + b"later"
+        )
+
+
+def reopen(path: Path) -> LevelStorage:
+    return LevelStorage.open(str(path), fsync="never", fsync_interval_seconds=1.0)
+
+
+async def test_database_of_the_first_version_is_read_in_its_order(tmp_path: Path) -> None:
+    write_old_database(tmp_path)
+
+    storage = reopen(tmp_path)
+
+    assert storage.topics() == ["orders"]
+    assert storage.statistics("orders") == TopicStatistics(ready=3, delayed=1, bytes=13)
+    assert storage.oldest_ms("orders") == 0, "it has no date"
+    await publish(storage, "orders", b"new")
+    assert storage.release_due(4.9, ANY_NUMBER) == Moved()
+    assert storage.release_due(5.0, ANY_NUMBER) == Moved(restored=1)
+    deliveries = lease(storage, "orders", 10)
+    assert bodies(deliveries) == [b"later", b"again", b"two", b"", b"new"]
+    later, again, two, _, _ = deliveries
+    assert later.message == Message(b"later", (TOPIC, 2), None, Extras(dack_count=1))
+    assert again.message == Message(b"again", (TOPIC, 0), None, Extras(dack_count=2))
+    assert two.message == Message(b"two", (TOPIC, 3), None)
+    await storage.aclose()
+
+
+async def test_database_of_the_first_version_is_marked_when_it_is_opened(tmp_path: Path) -> None:
+    write_old_database(tmp_path)
+    await reopen(tmp_path).aclose()
+
+    with plyvel.DB(str(tmp_path)) as database:
+        assert database.get(keys.VERSION_KEY) == b"miniqueue 2"
+
+
+async def test_database_of_the_first_version_goes_on_as_one_of_this(tmp_path: Path) -> None:
+    write_old_database(tmp_path)
+    storage = reopen(tmp_path)
+    [again] = lease(storage, "orders", 1)
+    storage.settle([again], ACK)
+    await storage.aclose()
+
+    storage = reopen(tmp_path)
+
+    assert counts(storage, "orders") == (2, 0, 1)
+    assert storage.statistics("orders").acknowledged == 1
+    assert bodies(lease(storage, "orders", 10)) == [b"two", b""]
+    await storage.aclose()
+
+
+async def test_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    with plyvel.DB(str(tmp_path), create_if_missing=True) as database:
+        database.put(keys.VERSION_KEY, b"miniqueue 3")
+
+    with pytest.raises(DatabaseRefused, match="'miniqueue 3', written by a newer version"):
+        reopen(tmp_path)
+
+    with plyvel.DB(str(tmp_path)) as database:
+        assert database.get(keys.VERSION_KEY) == b"miniqueue 3"
