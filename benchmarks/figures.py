@@ -2,6 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+UNLIMITED = 2**62
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The process that is measured, and where it listens on loopback."""
+
+    port: int
+    ca: Path
+    pid: int
 
 
 @dataclass(frozen=True)
@@ -24,7 +36,9 @@ class Figures:
     work: str
     count: int
     seconds: float
-    latencies: Sequence[float] = field(repr=False)
+    latencies: Sequence[float] = field(default=(), repr=False)
+    client_share: float = 0.0
+    broker_share: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -32,22 +46,28 @@ class Figures:
 
     def percentile(self, share: float) -> float:
         """Give the latency, in seconds, that this share of all stayed under."""
-        if not self.latencies:
-            return 0.0
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
+    def show_percentile(self, share: float) -> str:
+        return f"{self.percentile(share) * 1e6:,.0f} us" if self.latencies else ""
+
 
 def print_table(figures: Sequence[Figures], goals: Mapping[str, str]) -> None:
-    """Print the figures, and beside each what is known of the same work."""
-    rows = [("work", "count", "per second", "p50", "p99", "speed.md")]
+    """Print the figures, and beside each what is known of the same work.
+
+    The shares are of one core; the side that is near 100 % is what was measured.
+    """
+    rows = [("work", "count", "per second", "p50", "p99", "client", "broker", "speed.md")]
     rows += [
         (
             line.work,
             f"{line.count:,}",
             f"{line.rate:,.0f}",
-            f"{line.percentile(0.50) * 1e6:,.0f} us",
-            f"{line.percentile(0.99) * 1e6:,.0f} us",
+            line.show_percentile(0.50),
+            line.show_percentile(0.99),
+            f"{line.client_share:.0%}",
+            f"{line.broker_share:.0%}",
             goals.get(line.work, ""),
         )
         for line in figures

@@ -12,15 +12,19 @@ import struct
 from pathlib import Path
 from typing import cast
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 END_STREAM = ACKNOWLEDGED = 0x1
 END_HEADERS = 0x4
+INITIAL_WINDOW, MAX_FRAME = 4, 5  # settings
+
+FIRST_WINDOW = 65_535
+FIRST_MAX_FRAME = 16_384
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _WIDEST = 2**31 - 1
-_FIRST_WINDOW = 65_535
+_LONGEST = 2**24 - 1
 _POST, _HTTPS = b"\x83", b"\x87"  # from HPACK's static table
-_AUTHORITY, _PATH = b"\x01", b"\x04"  # literals, not to be indexed
+_AUTHORITY, _PATH, _CONTENT_TYPE = b"\x01", b"\x04", b"\x0f\x10"  # literals, not to be indexed
 # "200" is in the static table; "201" is plain or in Huffman's code.
 _GOOD_STATUSES = (b"\x88", b"201", b"\x82\x10\x03")
 
@@ -29,17 +33,34 @@ def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
     return struct.pack("!IBI", len(payload) << 8 | kind, flags, stream_id) + payload
 
 
-def post_block(path: str) -> bytes:
+def post_block(path: str, content_type: str | None = None) -> bytes:
     """Make the header block of a POST, the same on every stream."""
-    return _POST + _HTTPS + _literal(_AUTHORITY, "localhost") + _literal(_PATH, path)
+    block = _POST + _HTTPS + _literal(_AUTHORITY, "localhost") + _literal(_PATH, path)
+    return block + _literal(_CONTENT_TYPE, content_type) if content_type else block
 
 
 def greeting() -> bytes:
     """Open a connection on which the server never waits for a window of ours."""
-    settings = {1: 0, 2: 0, 4: _WIDEST}  # header table, push, initial window
+    settings = {1: 0, 2: 0, INITIAL_WINDOW: _WIDEST, MAX_FRAME: _LONGEST}  # header table, push
     payload = b"".join(struct.pack("!HI", *setting) for setting in settings.items())
-    window = struct.pack("!I", _WIDEST - _FIRST_WINDOW)
-    return _PREFACE + frame(SETTINGS, 0, 0, payload) + frame(8, 0, 0, window)
+    return _PREFACE + frame(SETTINGS, 0, 0, payload) + widen(0, _WIDEST - FIRST_WINDOW)
+
+
+def widen(stream_id: int, size: int) -> bytes:
+    """Let the server send so much more; stream 0 is the whole connection."""
+    return frame(WINDOW_UPDATE, 0, stream_id, struct.pack("!I", size))
+
+
+def is_refusal(block: bytes) -> bool:
+    """Tell if an answer's headers bring bad news."""
+    return not any(status in block[:12] for status in _GOOD_STATUSES)
+
+
+def trusting(ca: Path) -> ssl.SSLContext:
+    """Make what a client needs to speak HTTP/2 to a server of that authority."""
+    context = ssl.create_default_context(cafile=ca)
+    context.set_alpn_protocols(["h2"])
+    return context
 
 
 class FrameProtocol(asyncio.Protocol):
@@ -82,7 +103,7 @@ class FrameProtocol(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self.send(greeting())
         self.begin()
-        self._flush()
+        self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.fail(f"the broker closed the connection: {exc}")
@@ -98,7 +119,7 @@ class FrameProtocol(asyncio.Protocol):
             self._take(head & 0xFF, flags, stream_id, data[start + 9 : end])
             start = end
         self._rest = data[start:]
-        self._flush()
+        self.flush()
 
     def _take(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
         if kind == DATA:
@@ -107,7 +128,7 @@ class FrameProtocol(asyncio.Protocol):
             if flags & END_STREAM:
                 self.take_end(stream_id)
         elif kind == HEADERS:
-            if not any(status in payload[:12] for status in _GOOD_STATUSES):
+            if is_refusal(payload):
                 self.fail(f"a request was refused, headers {payload[:40]!r}")
             if flags & END_STREAM:
                 self.take_end(stream_id)
@@ -117,7 +138,8 @@ class FrameProtocol(asyncio.Protocol):
         elif kind in {RST_STREAM, GOAWAY}:
             self.fail(f"the broker ended stream {stream_id} by force, {payload[:40]!r}")
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Let go of what was queued, where no turn of the connection does."""
         if self._out and self._transport is not None:
             self._transport.write(b"".join(self._out))
             self._out.clear()
@@ -125,11 +147,9 @@ class FrameProtocol(asyncio.Protocol):
 
 async def connect(protocol: FrameProtocol, port: int, ca: Path) -> None:
     """Start a protocol on a connection of its own to the broker on loopback."""
-    context = ssl.create_default_context(cafile=ca)
-    context.set_alpn_protocols(["h2"])
     loop = asyncio.get_running_loop()
     await loop.create_connection(
-        lambda: protocol, "127.0.0.1", port, ssl=context, server_hostname="localhost"
+        lambda: protocol, "127.0.0.1", port, ssl=trusting(ca), server_hostname="localhost"
     )
 
 

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from benchmarks.figures import Figures, Plan
+from benchmarks.figures import Figures, Peer, Plan
 from benchmarks.frames import (
     DATA,
     END_HEADERS,
@@ -18,7 +18,6 @@ from benchmarks.frames import (
     frame,
     post_block,
 )
-from tests.outside.server import RunningBroker
 
 _GRACE_SECONDS = 10
 
@@ -96,32 +95,32 @@ class LockStep(FrameProtocol):
         self.fail("the broker ended the subscription")
 
 
-async def publish_load(broker: RunningBroker, topic: str, plan: Plan) -> Figures:
+async def publish_load(peer: Peer, topic: str, plan: Plan) -> Figures:
     """Publish with all connections at once."""
     start = time.perf_counter()
     until, limit = start + plan.seconds, plan.limit // plan.connections
     publishers = [
         Publishers(topic, b"0123456789", plan.lanes, until, limit) for _ in range(plan.connections)
     ]
-    await _run(publishers, broker, plan)
+    await _run(publishers, peer, plan)
     elapsed = time.perf_counter() - start
     latencies = [latency for publisher in publishers for latency in publisher.latencies]
     return Figures(f"publish {plan}", len(latencies), elapsed, latencies)
 
 
-async def consume_load(broker: RunningBroker, topic: str, plan: Plan) -> Figures:
+async def consume_load(peer: Peer, topic: str, plan: Plan) -> Figures:
     """Take and acknowledge messages that are already there."""
     start = time.perf_counter()
     consumer = LockStep(topic, start + plan.seconds, plan.limit)
-    await _run([consumer], broker, plan)
+    await _run([consumer], peer, plan)
     elapsed = time.perf_counter() - start
     return Figures("consume", len(consumer.latencies), elapsed, consumer.latencies)
 
 
-async def _run(protocols: Sequence[FrameProtocol], broker: RunningBroker, plan: Plan) -> None:
+async def _run(protocols: Sequence[FrameProtocol], peer: Peer, plan: Plan) -> None:
     try:
         async with asyncio.timeout(plan.seconds + _GRACE_SECONDS):
-            await asyncio.gather(*(connect(each, broker.port, broker.ca) for each in protocols))
+            await asyncio.gather(*(connect(each, peer.port, peer.ca) for each in protocols))
             await asyncio.gather(*(each.done for each in protocols))
     finally:
         for each in protocols:
