@@ -136,6 +136,15 @@ class TopicFull(MiniqueueError):
         self.limit = limit
 
 
+class TooMuchHeld(MiniqueueError):
+    """Receipts hold as much as the broker keeps in memory: settle some, then repeat."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "too many deliveries are held by receipts; settle some, or wait for their leases"
+        )
+
+
 class Unavailable(MiniqueueError):
     """Not now: repeat later, or elsewhere."""
 

@@ -119,8 +119,9 @@ class Broker:
     ) -> Sequence[Receipt]:
         """Take up to `limit` messages without a stream; wait for the first.
 
-        There are none when the wait is over. Raises ShuttingDown.
+        There are none when the wait is over. Raises ShuttingDown and TooMuchHeld.
         """
+        self.receipts.check_room()
         changed = asyncio.Event()
         with self.subscribe(topic, changed.set) as subscriber:
             subscriber.start(limit)

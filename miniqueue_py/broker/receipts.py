@@ -8,6 +8,11 @@ from miniqueue_py.broker.clock import Clock
 from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.leases import Leases
 from miniqueue_py.broker.settling import Decision, Settler
+from miniqueue_py.errors import TooMuchHeld
+
+MOST_RECEIPTS = 100_000
+MOST_BYTES = 1 << 28
+"""Deliveries held by receipts, and their bodies, in all topics: nobody is handed more."""
 
 _TOKEN_BYTES = 12
 
@@ -27,6 +32,12 @@ class Receipts:
         self._clock = clock
         self._held: dict[str, tuple[str, Delivery]] = {}
         self._leases: Leases[str] = Leases()
+        self._bytes = 0
+
+    def check_room(self) -> None:
+        """Raise TooMuchHeld when so much is held that nobody is handed more."""
+        if len(self._held) >= MOST_RECEIPTS or self._bytes >= MOST_BYTES:
+            raise TooMuchHeld
 
     def hand_out(
         self, topic: str, deliveries: Sequence[Delivery], lease_seconds: float
@@ -34,6 +45,7 @@ class Receipts:
         """Return deliveries with their receipts, each good for that long."""
         receipts = [Receipt(token_urlsafe(_TOKEN_BYTES), delivery) for delivery in deliveries]
         self._held.update((receipt, (topic, delivery)) for receipt, delivery in receipts)
+        self._bytes += sum(len(delivery.message.body) for delivery in deliveries)
         self._leases.start([each.receipt for each in receipts], lease_seconds, self._clock.now())
         return receipts
 
@@ -72,7 +84,7 @@ class Receipts:
         over = self._leases.take_over(now, limit)
         by_topic: dict[str, list[Delivery]] = {}
         for receipt in over:
-            topic, delivery = self._held.pop(receipt)
+            topic, delivery = self._forget(receipt)
             by_topic.setdefault(topic, []).append(delivery)
         for topic, deliveries in by_topic.items():
             self._settler.settle(topic, deliveries, Decision.EXPIRED)
@@ -82,6 +94,11 @@ class Receipts:
         held, delivery = self._held.get(receipt, ("", None))
         if delivery is None or held != topic:
             return None
-        del self._held[receipt]
+        self._forget(receipt)
         self._leases.end((receipt,))
         return delivery
+
+    def _forget(self, receipt: str) -> tuple[str, Delivery]:
+        topic, delivery = self._held.pop(receipt)
+        self._bytes -= len(delivery.message.body)
+        return topic, delivery

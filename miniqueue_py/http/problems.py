@@ -17,6 +17,7 @@ _STATUSES: dict[type[errors.MiniqueueError], int] = {
     errors.TopicNotFound: 404,
     errors.Contradiction: 409,
     errors.TopicFull: 429,
+    errors.TooMuchHeld: 429,
     errors.DiskFull: 507,
     errors.Unavailable: 503,
     errors.MiniqueueError: 500,

@@ -43,15 +43,13 @@ def _log_rare(event: Event) -> None:
         case Redriven(topic, messages):
             log.info("topic.redriven", topic=topic, messages=messages)
         case Settled(topic, _, Bury(dead_letter, reason), deliveries):
-            for delivery in deliveries:
-                log.info(
-                    "message.buried",
-                    topic=topic,
-                    dead_letter=dead_letter,
-                    reason=reason,
-                    message=id_text(delivery.message.id),
-                    attempts=delivery.message.attempt,
-                )
+            log.info(
+                "messages.buried",
+                topic=topic,
+                dead_letter=dead_letter,
+                reason=reason,
+                messages=len(deliveries),
+            )
         case StorageFailed(cause):
             log.error("storage.failed", cause=cause, publishing="refused")
         case StorageRecovered():

@@ -2,10 +2,12 @@
 
 import pytest
 
+from miniqueue_py.broker import receipts
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import SLICE, Broker
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.settling import Decision
+from miniqueue_py.errors import TooMuchHeld
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
 from tests.broker.scenes import Consume, attempts, places, publish, texts, tick_after
@@ -16,9 +18,9 @@ pytestmark = pytest.mark.anyio
 async def hold(broker: Broker, count: int, lease: float = 30) -> list[str]:
     """Publish messages `1`, `2` ... and receive them; return their receipts."""
     await publish(broker, *texts(count))
-    receipts = await broker.receive("orders", count, 0, lease)
-    assert len(receipts) == count
-    return [each.receipt for each in receipts]
+    received = await broker.receive("orders", count, 0, lease)
+    assert len(received) == count
+    return [each.receipt for each in received]
 
 
 async def test_receipts_settle_what_they_were_given_for(
@@ -151,3 +153,29 @@ async def test_receipts_are_settled_while_the_broker_drains(
     assert broker.receipts.settle("orders", [receipt], Decision.ACK) == []
 
     assert places(storage) == (0, 0, 0)
+
+
+async def test_nobody_is_handed_more_while_receipts_hold_too_much(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "MOST_RECEIPTS", 2)
+    held = await hold(broker, 2)
+
+    with pytest.raises(TooMuchHeld):
+        await broker.receive("orders", 1, 0)
+
+    broker.receipts.settle("orders", held[:1], Decision.ACK)
+    assert await broker.receive("orders", 1, 0) == []
+
+
+async def test_bytes_of_what_receipts_hold_are_bounded_too(
+    broker: Broker, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "MOST_BYTES", 1)
+    await hold(broker, 1, lease=10)
+
+    with pytest.raises(TooMuchHeld):
+        await broker.receive("orders", 1, 0)
+
+    await tick_after(broker, clock, 10)
+    assert len(await broker.receive("orders", 1, 0)) == 1

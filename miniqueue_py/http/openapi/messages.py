@@ -94,7 +94,7 @@ _RECEIVE = {
         ),
         "204": {"description": "There was none."},
     }
-    | refusals("BadRequest", "Unavailable"),
+    | refusals("BadRequest", "Full", "Unavailable"),
 }
 
 _RECEIPTS = {"type": "array", "items": RECEIPT}
