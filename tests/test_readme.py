@@ -6,15 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from miniqueue_py.certificates import make_certificates
 from miniqueue_py.config import settings_table
+from tests.outside.curl import find_curl
+from tests.outside.server import RunningBroker
+from tests.transcripts import examples, run
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = PROJECT / "README.md"
 PAGES = [README, *sorted((PROJECT / "docs").glob("*.md"))]
+PAGES_TO_TRY = [README, PROJECT / "docs" / "protocol.md"]
 
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 CODE_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+QUICK = ("-period", "100ms")
 PATH_IN_TEXT = re.compile(r"`((?:docs|tests|benchmarks|examples|miniqueue_py)/[^`\s]*)`")
 TARGET = re.compile(r"\bmake ([a-z]+)\b(?=[`\s]+(?:#|measures|$))", re.MULTILINE)
 FIRST_SCREEN = 24
@@ -64,6 +70,19 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_path_that_is_named_exists(page: Path) -> None:
     for path in PATH_IN_TEXT.findall(without_code(page)):
         assert (PROJECT / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES_TO_TRY, ids=lambda page: page.name)
+def test_every_example_prints_what_the_page_shows(page: Path, tmp_path: Path) -> None:
+    find_curl()
+    certificates = make_certificates(tmp_path / "certs")
+    commands = [each for each in examples(page.read_text()) if "docker" not in each.command]
+
+    with RunningBroker(tmp_path / "db", certificates, flags=QUICK) as broker:
+        ran = run(commands, tmp_path, broker.port)
+
+    for each in ran:
+        assert each.is_as_told, f"{each.example.command}\n\nprints\n\n{each.printed}"
 
 
 def table_rows(head: str) -> Iterator[list[str]]:

@@ -63,6 +63,8 @@ class Bury:
     topic: str
     reason: str
     at_ms: int
+    expires_ms: int | None = None
+    """By when it is to be gone from there too, if that topic's policy has a ttl."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ One that failed waits as long as the backoff says.
 
 from collections.abc import Callable, Sequence
 from enum import Enum
+from math import ceil
 from typing import assert_never
 
 from miniqueue_py.broker.clock import Clock
@@ -114,7 +115,11 @@ class Settler:
         return Delay(self._clock.now() + wait, is_dack=False)
 
     def _bury(self, topic: str, policy: TopicPolicy, reason: str) -> Bury:
-        return Bury(policy.dead_letter_of(topic), reason, int(self._clock.now() * 1000))
+        dead_letter = policy.dead_letter_of(topic)
+        now = self._clock.now()
+        ttl = self._storage.policy(dead_letter).ttl
+        expires_ms = None if ttl is None else ceil((now + ttl) * 1000)
+        return Bury(dead_letter, reason, int(now * 1000), expires_ms)
 
     def _end(
         self, topic: str, deliveries: Sequence[Delivery], outcome: Outcome, decision: Decision

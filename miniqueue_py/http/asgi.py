@@ -27,6 +27,12 @@ def header(scope: Scope, name: bytes) -> bytes | None:
     return None
 
 
+def declared_length(scope: Scope) -> int | None:
+    """Return how long the body is to be, if the client said so."""
+    length = header(scope, b"content-length")
+    return int(length) if length is not None and length.isdigit() else None
+
+
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Return the request body.
 
@@ -34,8 +40,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     included; BodyCutShort when it is not as long as declared, which the
     servers do not always notice; and ClientGone when it does not end.
     """
-    length = header(scope, b"content-length")
-    declared = int(length) if length is not None and length.isdigit() else None
+    declared = declared_length(scope)
     if declared is not None and declared > limit:
         raise MessageTooLong(limit)
     chunks: list[bytes] = []

@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.message import Publication, Stored
-from miniqueue_py.errors import MiniqueueError, ShuttingDown, UnknownContentType
+from miniqueue_py.errors import BodyCutShort, MiniqueueError, ShuttingDown, UnknownContentType
 from miniqueue_py.http.asgi import Receive, Scope, Send, header
 from miniqueue_py.http.problems import FAILED
 from miniqueue_py.protocol.batch import BatchEntry, NdjsonLines, TextLines
@@ -45,6 +45,10 @@ _KNOWN = "text/plain (a message a line) or application/x-ndjson (an object a lin
 _HEADERS = [(b"content-type", b"application/x-ndjson")]
 
 
+Terms = tuple[int, float, float | None]
+"""Of a request: priority, delay and ttl, in seconds."""
+
+
 class _Begun(NamedTuple):
     stored: "asyncio.Future[Sequence[Stored]]"
     messages: int
@@ -64,6 +68,8 @@ class Batch:
         receive: Receive,
         send: Send,
         *,
+        terms: Terms,
+        declared_bytes: int | None,
         on_error: Callable[[Exception], None],
     ) -> None:
         self._broker = broker
@@ -71,6 +77,9 @@ class Batch:
         self._lines = lines
         self._receive = receive
         self._send = send
+        self._terms = terms
+        self._declared_bytes = declared_bytes
+        self._bytes = 0
         self._on_error = on_error
         self._begun: deque[_Begun] = deque()
         self._unconfirmed_bytes = 0
@@ -129,9 +138,15 @@ class Batch:
             if event["type"] == "http.disconnect":
                 self._is_gone = True
                 return
-            self._publish(self._lines.feed(event.get("body", b"")))
+            piece = event.get("body", b"")
+            self._publish(self._lines.feed(piece))
             is_last = not event.get("more_body", False)
-            if is_last:
+            self._bytes += len(piece)
+            declared = self._declared_bytes
+            if is_last and declared is not None and declared != self._bytes:
+                # Some servers do not notice: the last line is torn.
+                self._last_line = error_line(str(BodyCutShort(declared, self._bytes)))
+            elif is_last:
                 self._publish(self._lines.feed_end())
             if self._lines.problem is not None and self._last_line is None:
                 self._last_line = bad_line(*self._lines.problem)
@@ -159,7 +174,7 @@ class Batch:
             self._publish(lines[half:])
 
     def _begin(self, lines: Sequence[bytes] | Sequence[BatchEntry]) -> None:
-        publications = list(_publications(lines))
+        publications = list(_publications(lines, self._terms))
         stored = self._broker.publish(self._topic, publications)
         size = sum([sum(map(len, each.bodies)) for each in publications])
         size += MESSAGE_BYTES * len(lines)
@@ -179,17 +194,25 @@ class Batch:
                 await self._has_begun.wait()
                 continue
             await asyncio.wait((self._begun[0].stored,))
-            while self._begun and self._begun[0].stored.done():
-                stored, messages, size, line = self._begun.popleft()
-                failure = stored.exception()
-                if failure is not None:
-                    self._last_line = bad_line(str(failure), line)
-                    return
-                self._confirmed += messages
-                self._unconfirmed_bytes -= size
+            confirmed_before = self._confirmed
+            failed = self._count_durable()
             self._has_room.set()
-            if not self._is_gone:
+            if self._confirmed > confirmed_before and not self._is_gone:
                 await self._send_line(published_line(self._confirmed), is_last=False)
+            if failed:
+                return
+
+    def _count_durable(self) -> bool:
+        """Count what is durable by now; tell if something never will be."""
+        while self._begun and self._begun[0].stored.done():
+            stored, messages, size, line = self._begun.popleft()
+            failure = stored.exception()
+            if failure is not None:
+                self._last_line = bad_line(str(failure), line)
+                return True
+            self._confirmed += messages
+            self._unconfirmed_bytes -= size
+        return False
 
     async def _end(self, last_line: bytes) -> None:
         with suppress(TimeoutError):  # a server resets what its application left unfinished
@@ -211,16 +234,27 @@ def reader_of(scope: Scope, longest_message: int) -> TextLines | NdjsonLines:
     raise UnknownContentType(content_type, _KNOWN)
 
 
-def _publications(lines: Sequence[bytes] | Sequence[BatchEntry]) -> Iterator[Publication]:
-    """Yield publications of neighbours under the same terms; a key makes one of its own."""
+def _publications(
+    lines: Sequence[bytes] | Sequence[BatchEntry], terms: Terms
+) -> Iterator[Publication]:
+    """Yield publications of neighbours under the same terms; a key makes one of its own.
+
+    A line's own terms come before those of the request.
+    """
     if isinstance(lines[0], bytes):
-        yield Publication(cast("Sequence[bytes]", lines))
+        yield Publication(cast("Sequence[bytes]", lines), *terms)
         return
-    entries = cast("Sequence[BatchEntry]", lines)
-    for (delay, priority, ttl, key, _), alike in groupby(entries, _terms):
-        yield Publication([entry.body for entry in alike], priority, delay, ttl, key)
+    priority, delay, ttl = terms
+    for own, alike in groupby(cast("Sequence[BatchEntry]", lines), _own_terms):
+        yield Publication(
+            [entry.body for entry in alike],
+            own.priority or priority,
+            own.delay_seconds or delay,
+            ttl if own.ttl_seconds is None else own.ttl_seconds,
+            own.key,
+        )
 
 
-def _terms(entry: BatchEntry) -> tuple[float, int, float | None, str | None, int]:
-    alone = 0 if entry.key is None else entry.line
-    return entry.delay_seconds, entry.priority, entry.ttl_seconds, entry.key, alone
+def _own_terms(entry: BatchEntry) -> BatchEntry:
+    """Return what entries that are published together have in common."""
+    return entry._replace(body=b"", line=0 if entry.key is None else entry.line)

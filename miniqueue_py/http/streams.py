@@ -10,13 +10,14 @@ from contextlib import contextmanager
 
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.message import Publication
-from miniqueue_py.errors import MiniqueueError, ShuttingDown
+from miniqueue_py.errors import BadParameter, MiniqueueError, ShuttingDown
 from miniqueue_py.http.asgi import (
     App,
     ClientGone,
     Receive,
     Scope,
     Send,
+    declared_length,
     header,
     read_body,
     respond,
@@ -142,12 +143,16 @@ class Streams:
         if self._broker.is_draining:
             raise ShuttingDown
         lines = reader_of(scope, self._broker.limits.max_message_bytes)
+        if key_of(scope) is not None:
+            raise BadParameter("Idempotency-Key", "is of one message; give a line of JSON its key")
         batch = Batch(
             self._broker,
             topic,
             lines,
             receive,
             send,
+            terms=terms_of(scope),
+            declared_bytes=declared_length(scope),
             on_error=lambda error: self._on_error(scope["path"], error),
         )
         with self._abandonable():

@@ -46,7 +46,9 @@ def delayed(message: Message, *, is_dack: bool) -> Message:
 def buried(message: Message, topic: str, bury: Bury) -> Message:
     """Return it as a dead letter from `topic`."""
     origin = Origin(topic, bury.reason, message.attempt, bury.at_ms)
-    return message._replace(extras=Extras(priority=message.extras.priority, origin=origin))
+    return message._replace(
+        extras=Extras(priority=message.extras.priority, expires_ms=bury.expires_ms, origin=origin)
+    )
 
 
 def redriven(message: Message) -> Message:

@@ -225,3 +225,23 @@ async def test_circle_over_a_topic_that_nobody_named_is_refused(
     await administration.set_policy("a.dead", TopicPolicy(dead_letter="a"))
     with pytest.raises(Contradiction, match=r"'a' -> 'a\.dead' -> 'a'"):
         await administration.set_policy("a", TOO_OFTEN)
+
+
+async def test_dead_letters_live_as_long_as_the_policy_of_their_topic_says(
+    broker: Broker,
+    administration: Administration,
+    consume: Consume,
+    clock: ManualClock,
+    storage: MemoryStorage,
+) -> None:
+    await administration.set_policy("orders.dead", TopicPolicy(ttl=60))
+    await publish(broker, b"1")
+    subscriber = consume()
+    subscriber.take()
+    settle(subscriber, Decision.DEAD)
+
+    await tick_after(broker, clock, 59)
+    assert places(storage, "orders.dead") == (1, 0, 0)
+
+    await tick_after(broker, clock, 1)
+    assert places(storage, "orders.dead") == (0, 0, 0)

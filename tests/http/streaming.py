@@ -47,8 +47,8 @@ class Wire:
     def subscribe(self, query: str = "") -> Exchange:
         return Exchange(self.app, "POST", f"/subscribe/orders{query}")
 
-    def batch(self, headers: dict[str, str] = TEXT) -> Exchange:
-        return Exchange(self.app, "POST", "/publish/orders/batch", headers=headers)
+    def batch(self, headers: dict[str, str] = TEXT, query: str = "") -> Exchange:
+        return Exchange(self.app, "POST", f"/publish/orders/batch{query}", headers=headers)
 
     async def tick_after(self, seconds: float) -> None:
         await self.clock.advance(seconds)

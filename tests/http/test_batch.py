@@ -7,7 +7,7 @@ import pytest
 
 from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.policy import TopicPolicy
-from tests.http.streaming import NDJSON, Wire
+from tests.http.streaming import NDJSON, TEXT, Wire
 
 pytestmark = pytest.mark.anyio
 
@@ -181,3 +181,44 @@ async def test_as_many_are_stored_as_fit_into_the_topic(wire: Wire, policy: Topi
     assert stream.values[-1]["line"] == 8
     assert "topic 'orders' is full" in stream.values[-1]["error"]
     assert wire.kept() == [b"1", b"2", b"3", b"4", b"5", b"6", b"7"]
+
+
+async def test_terms_of_the_request_are_those_of_its_lines(wire: Wire) -> None:
+    await wire.publish(b"usual")
+    async with wire.batch(query="?priority=9&delay=60s") as stream:
+        await stream.say(b"1\n2\n", is_last=True)
+        await stream.answer()
+
+    assert wire.kept() == [b"usual"]
+    await wire.tick_after(60)
+    assert wire.kept() == [b"1", b"2", b"usual"]
+
+
+async def test_lines_own_terms_come_before_those_of_the_request(wire: Wire) -> None:
+    async with wire.batch(NDJSON, "?priority=5&ttl=10s") as stream:
+        await stream.say(line(b"5") + line(b"9", priority=9, ttl=100), is_last=True)
+        await stream.answer()
+
+    assert wire.kept() == [b"9", b"5"]
+    await wire.tick_after(10)
+    assert wire.kept() == [b"9"]
+
+
+async def test_key_in_the_head_of_a_batch_is_refused(wire: Wire) -> None:
+    async with wire.batch({**TEXT, "idempotency-key": "a"}) as stream:
+        await stream.answer()
+
+    assert stream.status == 400
+    assert b"give a line of JSON its key" in stream.body
+
+
+async def test_torn_line_of_a_body_shorter_than_declared_is_not_stored(wire: Wire) -> None:
+    async with wire.batch({**TEXT, "content-length": "10"}) as stream:
+        await stream.say(b"abc\nde", is_last=True)
+        await stream.answer()
+
+    assert stream.values == [
+        published(1),
+        {"error": "the body is 6 bytes long, and 10 were declared"},
+    ]
+    assert wire.kept() == [b"abc"]

@@ -55,6 +55,21 @@ async def test_storage_that_fails_ends_the_stream_and_says_from_which_line_on() 
     assert stream.has_ended
 
 
+async def test_what_is_durable_is_confirmed_before_what_failed_with_it_is_told() -> None:
+    storage = SlowStorage()
+    async with Wire(storage).batch() as stream:
+        await stream.say(b"1\n2\n")
+        await stream.say(b"3\n")
+
+        storage.finish()
+        storage.fail("bad disk")
+        await stream.answer()
+
+    first, last = stream.values
+    assert first == published(2)
+    assert last["line"] == 3
+
+
 async def test_unforeseen_error_ends_the_stream_in_words_and_is_told(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -206,7 +206,9 @@ COMPONENTS: Part = {
         "TopicNotFound": _refusal("There is no such topic."),
         "Contradiction": _refusal("One setting contradicts another."),
         "TooLong": _refusal("The body is longer than is taken here."),
-        "Full": _refusal("The topic or the broker is full, or receipts hold too much.", **_RETRY_AFTER),
+        "Full": _refusal(
+            "The topic or the broker is full, or receipts hold too much.", **_RETRY_AFTER
+        ),
         "Failed": _refusal("A fault of the broker, which is in its log."),
         "Unavailable": _refusal("The broker stops, or storage failed.", **_RETRY_AFTER),
         "DiskFull": _refusal("The disk is full; consuming goes on."),
