@@ -84,7 +84,9 @@ class Storage(Protocol):
         """Hand out ready messages, first in line first, each to one holder.
 
         At most `limit`, and no further one when those have `max_bytes` or
-        more. What has expired is not handed out: it is gone.
+        more. What has expired is not handed out: it is gone. Behind very
+        many of those, fewer are handed out than there are; `watch` then tells
+        of the topic again.
         """
         ...
 
@@ -96,7 +98,7 @@ class Storage(Protocol):
         """Make the moves whose time has come, at most `limit` of them.
 
         Delays that are over go to the front, in due order; those that equal
-        in that, in the order of publishing. Messages whose ttl is over are
+        in that, as they stood in line. Messages whose ttl is over are
         removed, the oldest first, and keys that were kept long enough
         forgotten. Called again with the same `now`, it goes on where it
         stopped: the order is that of one call without a limit.

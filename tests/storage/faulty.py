@@ -4,9 +4,41 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import plyvel
+
+from miniqueue_py.storage.leveldb.engine import LevelStorage
+from miniqueue_py.storage.leveldb.files import LogSync, check_version, open_database
+
+INTERVAL_SECONDS = 3600.0
+"""Nothing is synced but what somebody waits for, and what is left at the end."""
+
+
+def always_room(_size: int) -> bool:
+    return True
+
+
+def reopen(path: Path) -> LevelStorage:
+    """Open a real database, in the strictest way."""
+    return LevelStorage.open(str(path), fsync="always", fsync_interval_seconds=INTERVAL_SECONDS)
+
+
+def faulty(
+    path: Path,
+    has_room: Callable[[int], bool] = always_room,
+    *,
+    fsync_interval_seconds: float = INTERVAL_SECONDS,
+) -> "tuple[LevelStorage, FaultyDatabase, FaultySync]":
+    """Open a database that can be made to fail."""
+    database = FaultyDatabase(open_database(path))
+    check_version(database, path)
+    sync = FaultySync(LogSync(path))
+    storage = LevelStorage(
+        database, sync, has_room, fsync="always", fsync_interval_seconds=fsync_interval_seconds
+    )
+    return storage, database, sync
 
 
 class FaultyDatabase:
@@ -14,10 +46,16 @@ class FaultyDatabase:
 
     def __init__(self, database: Any) -> None:
         self.error: str | None = None
+        self.reads = 0
+        """How many iterators were made."""
         self._database = database
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
+
+    def iterator(self, **options: Any) -> Any:
+        self.reads += 1
+        return self._database.iterator(**options)
 
     def write_batch(self) -> "FaultyBatch":
         return FaultyBatch(self._database.write_batch(), self)

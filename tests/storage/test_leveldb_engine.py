@@ -1,38 +1,22 @@
 """What LevelDB adds to the promises of every engine: it is still there afterwards."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from miniqueue_py.broker.delivery import ACK, TO_BACK, Delay
+from miniqueue_py.broker.message import Publication
+from miniqueue_py.broker.storage import Moved
 from miniqueue_py.errors import DiskFull, StorageUnavailable
+from miniqueue_py.storage.leveldb import kept_keys, keys
 from miniqueue_py.storage.leveldb.engine import LevelStorage
-from miniqueue_py.storage.leveldb.files import LogSync, check_version, open_database
+from miniqueue_py.storage.leveldb.files import WRITE_BUFFER_BYTES, open_database
 from miniqueue_py.storage.leveldb.window import MAX_ENTRIES
-from miniqueue_py.testing.storing import ANY_NUMBER, bodies, counts, lease, publish
-from tests.storage.faulty import FaultyDatabase, FaultySync
+from miniqueue_py.testing.storing import ANY_NUMBER, NOW, bodies, counts, lease, publish, publish_as
+from tests.storage.faulty import faulty, reopen
 
 pytestmark = pytest.mark.anyio
-
-
-def always_room(_size: int) -> bool:
-    return True
-
-
-def reopen(path: Path) -> LevelStorage:
-    return LevelStorage.open(str(path), fsync="always", fsync_interval_seconds=0.001)
-
-
-def faulty(
-    path: Path, has_room: Callable[[int], bool] = always_room
-) -> tuple[LevelStorage, FaultyDatabase, FaultySync]:
-    database = FaultyDatabase(open_database(path))
-    check_version(database, path)
-    sync = FaultySync(LogSync(path))
-    storage = LevelStorage(database, sync, has_room, fsync="always", fsync_interval_seconds=0.001)
-    return storage, database, sync
 
 
 async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -103,7 +87,7 @@ async def test_one_fsync_serves_all_who_wait(tmp_path: Path) -> None:
 
 
 async def test_settlement_written_during_an_fsync_is_synced_by_another(tmp_path: Path) -> None:
-    storage, _, sync = faulty(tmp_path)
+    storage, _, sync = faulty(tmp_path, fsync_interval_seconds=0.001)
     await publish(storage, "a", b"1")
     [delivery] = lease(storage, "a", 1)
     before = sync.count
@@ -223,11 +207,46 @@ async def test_space_of_ten_rounds_of_fill_and_drain_is_given_back(tmp_path: Pat
     storage = LevelStorage.open(str(tmp_path), fsync="never", fsync_interval_seconds=0.05)
     for _ in range(10):
         for _ in range(10):
-            await publish(storage, "a", *[b"x" * 1000] * 200)
+            await publish(storage, "a", *[b"x" * 1000] * 400)
         while deliveries := lease(storage, "a", 100):
             storage.settle(deliveries, ACK)
             await asyncio.sleep(0)
+    await asyncio.wait_for(storage._janitor.wait_idle(), 60)
     await storage.aclose()
 
     used = sum(path.stat().st_size for path in tmp_path.iterdir())
-    assert used < 8 << 20, "20 MB went through; two write buffers may be left"
+    assert used < 2 * WRITE_BUFFER_BYTES, "40 MB went through; two write buffers may be left"
+
+
+async def test_tick_with_nothing_due_reads_nothing(tmp_path: Path) -> None:
+    storage, database, _ = faulty(tmp_path)
+    await publish_as(storage, "a", Publication([b"x"] * 100, 0, 50.0, 60.0))
+    await storage.append("a", [Publication([b"x"], key="k")], NOW, 100.0)
+    storage.release_due(NOW + 1, ANY_NUMBER)
+    before = database.reads
+
+    for tick in range(2, 50):
+        assert storage.release_due(NOW + tick, ANY_NUMBER) == Moved()
+
+    assert database.reads == before
+    await storage.aclose()
+
+
+async def test_keys_of_a_topic_are_bounded_and_the_last_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_keys, "MAX_KEYS", 100)
+    monkeypatch.setattr(kept_keys, "SLACK", 10)
+    storage = reopen(tmp_path)
+    every = [Publication([b"x"], key=f"{number}") for number in range(500)]
+    for number in range(0, 500, 50):
+        await storage.append("a", every[number : number + 50], NOW, 1e6)
+
+    last = await storage.append("a", every[-100:], NOW, 1e6)
+    assert all(stored.is_duplicate for stored in last)
+    await storage.aclose()
+
+    database = open_database(tmp_path)
+    kept = [key for key, _ in database if keys.KEPT_KEYS <= key < keys.POLICIES]
+    database.close()
+    assert len(kept) <= 2 * 110

@@ -11,25 +11,11 @@ from miniqueue_py.broker.delivery import ACK, TO_BACK, Delay
 from miniqueue_py.errors import DatabaseRefused, StorageUnavailable
 from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.engine import LevelStorage
-from miniqueue_py.storage.leveldb.files import LogSync, check_version, open_database
+from miniqueue_py.storage.leveldb.files import open_database
 from miniqueue_py.testing.storing import bodies, lease, publish
-from tests.storage.faulty import FaultyDatabase, FaultySync
+from tests.storage.faulty import faulty, reopen
 
 pytestmark = pytest.mark.anyio
-
-
-def reopen(path: Path) -> LevelStorage:
-    return LevelStorage.open(str(path), fsync="always", fsync_interval_seconds=3600.0)
-
-
-def faulty(path: Path) -> tuple[LevelStorage, FaultyDatabase, FaultySync]:
-    database = FaultyDatabase(open_database(path))
-    check_version(database, path)
-    sync = FaultySync(LogSync(path))
-    storage = LevelStorage(
-        database, sync, lambda _size: True, fsync="always", fsync_interval_seconds=3600.0
-    )
-    return storage, database, sync
 
 
 def damage(path: Path) -> None:
@@ -258,5 +244,5 @@ async def test_memory_does_not_grow_with_moves_that_cannot_be_written(tmp_path: 
     for _ in range(1000):
         storage.settle(lease(storage, "a", 1), TO_BACK)
 
-    assert len(storage._committer._moves) < 10
+    assert len(storage._committer._changes) < 10
     await storage.aclose()

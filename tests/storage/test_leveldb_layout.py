@@ -58,6 +58,16 @@ def test_records_come_back_as_they_went(message: Message, is_implied: bool) -> N
     assert records.decode(records.encode(message, implied), implied) == message
 
 
+@given(messages, st.data())
+def test_record_that_is_cut_before_its_body_is_corrupt(
+    message: Message, data: st.DataObject
+) -> None:
+    record = records.encode(message, (0, 0))
+    head = len(record) - len(message.body)
+    with pytest.raises(StorageCorrupt):
+        records.decode(record[: data.draw(st.integers(0, head - 1))], (0, 0))
+
+
 def test_common_record_is_ten_bytes_longer_than_its_body() -> None:
     message = Message(b"hello", (1, 1), 1_700_000_000_000)
     record = records.encode(message, (1, 1))

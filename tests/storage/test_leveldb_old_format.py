@@ -6,7 +6,7 @@ from struct import Struct
 import plyvel
 import pytest
 
-from miniqueue_py.broker.delivery import ACK
+from miniqueue_py.broker.delivery import ACK, Delay
 from miniqueue_py.broker.message import Extras, Message
 from miniqueue_py.broker.storage import Moved, TopicStatistics
 from miniqueue_py.errors import DatabaseRefused
@@ -24,7 +24,7 @@ TOPIC = 7
 
 def write_old_database(path: Path) -> None:
     """Three messages that wait, the second after two DACKs, and one that is set aside."""
-    front, back = MIDDLE - 1, MIDDLE + 4
+    front, back = MIDDLE - 5, MIDDLE + 4
     head = keys.message_key(TOPIC, front)
     with plyvel.DB(str(path), create_if_missing=True) as database:
         database.put(keys.VERSION_KEY, b"miniqueue 1")
@@ -58,8 +58,24 @@ async def test_database_of_the_first_version_is_read_in_its_order(tmp_path: Path
     assert bodies(deliveries) == [b"later", b"again", b"two", b"", b"new"]
     later, again, two, _, _ = deliveries
     assert later.message == Message(b"later", (TOPIC, 2), None, Extras(dack_count=1))
-    assert again.message == Message(b"again", (TOPIC, 0), None, Extras(dack_count=2))
+    assert again.message == Message(b"again", (TOPIC, 2**64 - 4), None, Extras(dack_count=2))
     assert two.message == Message(b"two", (TOPIC, 3), None)
+    await storage.aclose()
+
+
+async def test_message_that_the_first_version_had_moved_to_the_front_can_be_set_aside(
+    tmp_path: Path,
+) -> None:
+    write_old_database(tmp_path)
+    storage = reopen(tmp_path)
+    first, second = lease(storage, "orders", 2)
+
+    storage.settle([first, second], Delay(3.0))
+    assert storage.release_due(3.0, ANY_NUMBER) == Moved(restored=2)
+
+    again = lease(storage, "orders", 2)
+    assert bodies(again) == [b"again", b"two"]
+    assert [delivery.message.id for delivery in again] == [first.message.id, second.message.id]
     await storage.aclose()
 
 

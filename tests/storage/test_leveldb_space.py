@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from miniqueue_py.broker.delivery import ACK, Delay
+from miniqueue_py.broker.message import Publication
+from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.engine import LevelStorage
-from miniqueue_py.storage.leveldb.files import WRITE_BUFFER_BYTES
-from miniqueue_py.testing.storing import ANY_NUMBER, lease, publish
+from miniqueue_py.storage.leveldb.files import WRITE_BUFFER_BYTES, open_database
+from miniqueue_py.testing.storing import ANY_NUMBER, NOW, lease, publish, publish_as
 
 pytestmark = pytest.mark.anyio
 
@@ -77,6 +79,62 @@ async def test_disk_use_stays_within_twice_the_live_data_over_20000_delays(
         await turn(storage)
 
     await expect_small(storage, tmp_path, live=messages)
+
+
+async def test_delays_expiries_and_keys_leave_nothing_behind_when_they_are_over(
+    storage: LevelStorage, tmp_path: Path
+) -> None:
+    await fill_specially(storage)
+    while storage.release_due(NOW + 10, BATCH).has_more:
+        await turn(storage)
+    while deliveries := lease(storage, "t", BATCH):
+        storage.settle(deliveries, ACK)
+        await turn(storage)
+
+    await expect_small(storage, tmp_path, live=0)
+    await storage.aclose()
+    assert keys_left(tmp_path) == [keys.VERSION_KEY, keys.topic_key(1)]
+
+
+async def test_delays_expiries_and_keys_leave_nothing_behind_when_they_are_purged(
+    storage: LevelStorage, tmp_path: Path
+) -> None:
+    await fill_specially(storage)
+    await storage.purge("t")
+
+    await expect_small(storage, tmp_path, live=0)
+    await storage.aclose()
+    assert keys_left(tmp_path) == [keys.LAST_TOPIC_KEY, keys.VERSION_KEY]
+
+
+async def test_keys_give_their_space_back_when_they_are_forgotten(
+    storage: LevelStorage, tmp_path: Path
+) -> None:
+    for number in range(250):
+        keyed = [Publication([b""], key=f"{number}/{other}") for other in range(BATCH)]
+        await storage.append("t", keyed, NOW, 1.0)
+        storage.settle(lease(storage, "t", BATCH), ACK)
+    while storage.release_due(NOW + 1, BATCH).has_more:
+        await turn(storage)
+
+    await expect_small(storage, tmp_path, live=0)
+
+
+async def fill_specially(storage: LevelStorage) -> None:
+    """Publish messages that wait, that expire, that wait and expire, and that have keys."""
+    for _ in range(20):
+        bodies = [os.urandom(BODY_BYTES) for _ in range(BATCH)]
+        for delay, ttl in ((5.0, None), (0.0, 5.0), (5.0, 6.0), (6.0, 5.0)):
+            await publish_as(storage, "t", Publication(bodies, 7, delay, ttl))
+        keyed = [Publication([body], key=body.hex()) for body in bodies]
+        await storage.append("t", keyed, NOW, 5.0)
+
+
+def keys_left(path: Path) -> list[bytes]:
+    database = open_database(path)
+    left = [key for key, _ in database]
+    database.close()
+    return left
 
 
 async def fill(storage: LevelStorage, messages: int) -> None:

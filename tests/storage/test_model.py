@@ -1,8 +1,9 @@
 """Every engine against a list and a dict, by random walks of all verbs.
 
-The LevelDB engine is closed and opened again at random: what was in flight is
-then ready, in its old place, and nothing else differs but attempts that were
-counted for the process only.
+The LevelDB engine is closed and opened again at random, or killed: what was in
+flight is then ready, in its old place, and nothing else differs but attempts
+that were counted for the process only (`must_last=False`) and, after a kill,
+how many were delivered since the last write.
 """
 
 import asyncio
@@ -168,6 +169,24 @@ class StorageMachine(RuleBasedStateMachine):
         self.model.reopen()
         self.held.clear()
         self.settled.clear()  # receipts of a process that is no more
+
+    @precondition(lambda self: self.can_reopen)
+    @rule()
+    def kill(self) -> None:
+        """Go on with what was written by the end of this turn of the loop."""
+        storage: Any = self.storage
+        self.wait(asyncio.sleep(0))
+        self.run(lambda: storage._committer.fail(OSError("killed")))
+        self.wait(storage.aclose())
+        self.storage = self._open()
+        self.model.reopen()
+        self.held.clear()
+        self.settled.clear()
+        for name, topic in self.model.topics.items():
+            # Written with whatever is written next, and that did not happen.
+            delivered = self.storage.statistics(name).delivered
+            assert delivered <= topic.delivered
+            topic.delivered = delivered
 
     @invariant()
     def everything_told_is_exact(self) -> None:

@@ -5,7 +5,10 @@ reads one small record a topic, and counts are exact.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
+from miniqueue_py.broker.policy import decode_policy
+from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.topic_state import TopicState
 
 
@@ -15,9 +18,29 @@ class Catalogue:
     def __init__(self) -> None:
         self.messages = 0
         self.bytes = 0
+        self.doomed: list[int] = []
+        """Ids of purged topics that are not swept yet."""
         self._by_name: dict[str, TopicState] = {}
         self._by_id: dict[int, TopicState] = {}
         self._next_id = 1
+
+    @classmethod
+    def read(cls, database: Any) -> "Catalogue":
+        """Return what a database has. Raises StorageCorrupt."""
+        catalogue = cls()
+        for key, record in database.iterator(prefix=keys.TOPICS):
+            catalogue._add(TopicState.decode(key, record))
+        for key, record in database.iterator(prefix=keys.POLICIES):
+            state = catalogue.with_id(keys.topic_id_of(key))
+            if state is not None:
+                state.policy = decode_policy(record)
+        for key in database.iterator(prefix=keys.DOOMED, include_value=False):
+            catalogue.doomed.append(keys.topic_id_of(key))
+        last_known = database.get(keys.LAST_TOPIC_KEY)
+        known = [] if last_known is None else [keys.topic_id_of(last_known)]
+        for topic_id in catalogue.doomed + known:
+            catalogue._reserve(topic_id)
+        return catalogue
 
     def __iter__(self) -> Iterator[TopicState]:
         return iter(self._by_name.values())
@@ -38,19 +61,8 @@ class Catalogue:
         state = self._by_name.get(name)
         if state is None:
             state = TopicState(self._next_id, name)
-            self.add(state)
+            self._add(state)
         return state
-
-    def add(self, state: TopicState) -> None:
-        """Enter a topic that was read, with what it holds."""
-        self._by_name[state.name] = self._by_id[state.id] = state
-        self.messages += state.stored + state.delayed
-        self.bytes += state.size
-        self.reserve(state.id)
-
-    def reserve(self, topic_id: int) -> None:
-        """Never give that id to a new topic."""
-        self._next_id = max(self._next_id, topic_id + 1)
 
     def remove(self, state: TopicState) -> None:
         """Strike a topic out; its name may be opened anew, under another id."""
@@ -64,3 +76,13 @@ class Catalogue:
         self.messages += messages
         self.bytes += size
         state.size += size
+
+    def _add(self, state: TopicState) -> None:
+        self._by_name[state.name] = self._by_id[state.id] = state
+        self.messages += state.stored + state.delayed
+        self.bytes += state.size
+        self._reserve(state.id)
+
+    def _reserve(self, topic_id: int) -> None:
+        """Never give that id to a new topic."""
+        self._next_id = max(self._next_id, topic_id + 1)

@@ -13,21 +13,20 @@ One fsync serves all who wait (group commit) while the next batch gathers. A
 settlement has nobody waiting: its fsync follows within the interval.
 
 A failed write or fsync is final: what was waiting is refused, and everything
-after it, because nobody knows what a file holds after that. Moves that could
-not be written are kept here and laid over what is read, so that consuming
-goes on and an acknowledged message does not come back while the process lives.
+after it, because nobody knows what a file holds after that.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from heapq import merge
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import plyvel
 
-from miniqueue_py.errors import DiskFull, StorageUnavailable
+from miniqueue_py.errors import DiskFull, StorageCorrupt, StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
 from miniqueue_py.storage.leveldb import keys
+from miniqueue_py.storage.leveldb.changes import Changes
 from miniqueue_py.storage.leveldb.files import words_of
 from miniqueue_py.storage.leveldb.syncer import Arrival, Syncer, Written
 from miniqueue_py.storage.leveldb.topic_state import TopicState
@@ -53,10 +52,7 @@ class Committer:
         self._has_room = has_room
         self._on_durable: Callable[[list[Arrival]], None] = _nobody
         self._on_refused: Callable[[list[Arrival]], None] = _nobody
-        self._moves: dict[bytes, bytes | None] = {}
-        """What is to be written; None: to be deleted."""
-        self._gone: list[Sequence[bytes]] = []
-        """What is to be deleted after that."""
+        self._changes = Changes(database)
         self._dirty: dict[TopicState, None] = {}
         self._next = Written()
         self._turn: asyncio.Handle | None = None
@@ -76,23 +72,18 @@ class Committer:
 
     def put(self, topic: TopicState | None, key: bytes, record: bytes) -> None:
         """Write a record in this turn's batch."""
-        self._moves[key] = record
+        self._changes.put(key, record)
         self._touch(topic)
 
     def delete(self, topic: TopicState | None, key: bytes) -> None:
         """Remove a record in this turn's batch."""
-        self._moves[key] = None
+        self._changes.delete(key)
         self._touch(topic)
-        if self.failure is not None:
-            self._forget_unwritten([key])
 
     def delete_all(self, topic: TopicState, gone: Sequence[bytes]) -> None:
         """Remove records in this turn's batch whose keys nobody writes to any more."""
-        self._gone.append(gone)
+        self._changes.delete_all(gone)
         self._touch(topic)
-        if self.failure is not None:
-            self._note_gone()
-            self._forget_unwritten(gone)
 
     def mark(self, topic: TopicState) -> None:
         """Write the topic's record with the next batch, whenever that is."""
@@ -137,33 +128,30 @@ class Committer:
         if self.failure is not None:
             return
         self.failure = _translate(error)
+        self._changes.keep_for_good()
         # What was written and not synced may be found after a restart: it
         # was never confirmed, so either is right. It is not shown until then.
-        self._syncer.give_up().refuse(self.failure)
-        refused, self._next = self._next, Written()
-        refused.refuse(self.failure)
-        self._on_refused(refused.arrivals)
+        unsynced = self._syncer.give_up()
+        unwritten, self._next = self._next, Written()
+        for refused in (unsynced, unwritten):
+            refused.refuse(self.failure)
+            self._on_refused(refused.arrivals)
+
+    @contextmanager
+    def noting_errors(self) -> Iterator[None]:
+        """End the block at a read that fails, and be failed."""
+        try:
+            yield
+        except (plyvel.Error, StorageCorrupt) as error:
+            self.fail(error)
 
     def get(self, key: bytes) -> bytes | None:
-        """Read one record as if every move were written already."""
-        self._note_gone()
-        if key in self._moves:
-            return self._moves[key]
-        record: bytes | None = self._database.get(key)
-        return record
+        """Read one record as if everything said were written already."""
+        return self._changes.get(key)
 
     def read(self, start: bytes, stop: bytes) -> Iterator[Entry]:
-        """Read `start <= key < stop` as if every move were written already."""
-        self._note_gone()
-        moves = self._moves
-        entries: Iterator[Entry] = self._database.iterator(start=start, stop=stop)
-        if not moves:
-            return entries
-        over = sorted((key, record) for key, record in moves.items() if record is not None)
-        return merge(
-            (entry for entry in entries if entry[0] not in moves),
-            (entry for entry in over if start <= entry[0] < stop),
-        )
+        """Read `start <= key < stop` as if everything said were written already."""
+        return self._changes.read(start, stop)
 
     def flush(self) -> None:
         """Write what was said so far; who waits is told in turns to come."""
@@ -200,30 +188,12 @@ class Committer:
         if self._turn is None and self.failure is None:
             self._turn = asyncio.get_running_loop().call_soon(self.flush)
 
-    def _note_gone(self) -> None:
-        for gone in self._gone:
-            self._moves.update(dict.fromkeys(gone))
-        self._gone.clear()
-
-    def _forget_unwritten(self, deleted: Sequence[bytes]) -> None:
-        """Keep no note of what the disk never had: there will be no batch to end it."""
-        for key in deleted:
-            if self._database.get(key) is None:
-                self._moves.pop(key, None)
-
     def _write(self) -> None:
-        if not (self._moves or self._gone or self._dirty):
+        if not (self._changes or self._dirty):
             return
         batch = self._database.write_batch()
-        put, delete = batch.put, batch.delete
-        for key, record in self._moves.items():
-            if record is None:
-                delete(key)
-            else:
-                put(key, record)
-        for gone in self._gone:
-            for key in gone:
-                delete(key)
+        put = batch.put
+        self._changes.write_to(put, batch.delete)
         for _, arrived, written in self._next.arrivals:
             for key, record in zip(arrived, written, strict=True):
                 put(key, record)
@@ -231,8 +201,7 @@ class Committer:
             if not topic.is_dead:
                 put(keys.topic_key(topic.id), topic.encode())
         batch.write()
-        self._moves.clear()
-        self._gone.clear()
+        self._changes.clear()
         self._dirty.clear()
 
     def _confirm(self, written: Written) -> None:
@@ -243,6 +212,7 @@ class Committer:
     def _fail_synced(self, error: BaseException, written: Written) -> None:
         self.fail(error)
         written.refuse(_translate(error))
+        self._on_refused(written.arrivals)
 
 
 def _nobody(_arrivals: list[Arrival]) -> None:

@@ -2,9 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter, is_
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import plyvel
 
 from miniqueue_py.broker.delivery import Delivery, Outcome
 from miniqueue_py.broker.message import Message, Publication, Stored
-from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy, decode_policy, encode_policy
+from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy, encode_policy
 from miniqueue_py.broker.storage import Moved, TopicStatistics, Totals
 from miniqueue_py.errors import DatabaseRefused, StorageCorrupt, StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
@@ -33,7 +31,6 @@ from miniqueue_py.storage.leveldb.kept_keys import KeptKeys
 from miniqueue_py.storage.leveldb.line import Line
 from miniqueue_py.storage.leveldb.moves import Moves
 from miniqueue_py.storage.leveldb.timetable import Timetable
-from miniqueue_py.storage.leveldb.topic_state import TopicState
 
 
 class LevelStorage:
@@ -56,7 +53,7 @@ class LevelStorage:
             policy=fsync,
             interval_seconds=fsync_interval_seconds,
         )
-        self._catalogue = Catalogue()
+        self._catalogue = Catalogue.read(database)
         self._janitor = Janitor(database, self._committer)
         self._kept_keys = KeptKeys(self._committer, self._janitor)
         self._agendas = Agendas(self._committer)
@@ -79,10 +76,10 @@ class LevelStorage:
             line=self._line,
             on_ready=self._tell,
         )
-        self._doomed: list[int] = []
         self._on_ready: Callable[[str], None] = _nobody
         self._is_closed = False
-        self._read_catalogue()
+        for state in self._catalogue:
+            self._kept_keys.hold(state)
 
     @classmethod
     def open(cls, directory: str, *, fsync: Fsync, fsync_interval_seconds: float) -> "LevelStorage":
@@ -122,7 +119,11 @@ class LevelStorage:
         self._committer.check(sum([sum(map(len, each.bodies)) for each in publications]))
         state = self._catalogue.open(topic)
         write = self._arrivals.write
-        stored = [write(state, publication, now, keep_keys_for) for publication in publications]
+        stored: list[Stored] = []
+        with self._committer.noting_errors():
+            stored += [
+                write(state, publication, now, keep_keys_for) for publication in publications
+            ]
         return self._committer.durable(stored)
 
     def lease(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Delivery]:
@@ -135,18 +136,17 @@ class LevelStorage:
         return deliveries
 
     def settle(self, deliveries: Sequence[Delivery], outcome: Outcome) -> Sequence[Delivery]:
-        late: list[Delivery] = []
         ready: dict[str, None] = {}
-        for topic, ended in _take_back(deliveries, late):
-            if ended:
-                self._moves.end(topic, ended, outcome, ready)
+        late = self._moves.settle(deliveries, outcome, ready)
         self._compact_if_wanted()
         for name in ready:
             self._on_ready(name)
         return late
 
     def release_due(self, now: float, limit: int) -> Moved:
-        moved = self._timetable.release_due(now, limit)
+        moved = Moved()
+        with self._committer.noting_errors():
+            moved = self._timetable.release_due(now, limit)
         self._compact_if_wanted()
         return moved
 
@@ -167,7 +167,9 @@ class LevelStorage:
 
     def peek(self, topic: str, limit: int, now: float) -> Sequence[Message]:
         state = self._catalogue.get(topic)
-        return self._line.peek(state, limit, int(now * 1000)) if state else []
+        with self._committer.noting_errors():
+            return self._line.peek(state, limit, int(now * 1000)) if state else []
+        return []
 
     def policy(self, topic: str) -> TopicPolicy:
         state = self._catalogue.get(topic)
@@ -193,7 +195,9 @@ class LevelStorage:
 
     def oldest_ms(self, topic: str) -> int | None:
         state = self._catalogue.get(topic)
-        return self._line.oldest_ms(state) if state else None
+        with self._committer.noting_errors():
+            return self._line.oldest_ms(state) if state else None
+        return None
 
     def totals(self) -> Totals:
         return Totals(self._catalogue.messages, self._catalogue.bytes)
@@ -202,9 +206,9 @@ class LevelStorage:
         """Begin to work; the sweeps and compactions that a stop interrupted go on."""
         self._on_ready = on_ready
         self._janitor.compact_leftovers([state.dead_range() for state in self._catalogue])
-        for topic_id in self._doomed:
+        for topic_id in self._catalogue.doomed:
             self._janitor.sweep(topic_id)
-        self._doomed.clear()
+        self._catalogue.doomed.clear()
 
     async def aclose(self) -> None:
         if self._is_closed:
@@ -216,58 +220,13 @@ class LevelStorage:
         finally:
             self._database.close()
 
-    def _read_catalogue(self) -> None:
-        for key, record in self._database.iterator(prefix=keys.TOPICS):
-            state = TopicState.decode(key, record)
-            self._catalogue.add(state)
-            self._kept_keys.hold(state)
-        for key, record in self._database.iterator(prefix=keys.POLICIES):
-            known = self._catalogue.with_id(keys.topic_id_of(key))
-            if known is not None:
-                known.policy = decode_policy(record)
-        last = self._database.get(keys.LAST_TOPIC_KEY)
-        if last is not None:
-            self._catalogue.reserve(keys.topic_id_of(last))
-        for key in self._database.iterator(prefix=keys.DOOMED, include_value=False):
-            self._doomed.append(keys.topic_id_of(key))
-            self._catalogue.reserve(self._doomed[-1])
-
     def _compact_if_wanted(self) -> None:
         live = self._catalogue.bytes + self._kept_keys.size
         if self._janitor.is_wanted(live) and not self._is_closed:
-            gone_by = [*self._agendas.dead_ranges, *self._kept_keys.dead_ranges]
-            self._janitor.compact(gone_by, then=self._compact_if_wanted)
+            self._janitor.compact(self._agendas.dead_ranges, then=self._compact_if_wanted)
 
     def _tell(self, topic: str) -> None:
         self._on_ready(topic)
-
-
-def _take_back(
-    deliveries: Sequence[Delivery], late: list[Delivery]
-) -> Iterator[tuple[TopicState, Sequence[Delivery]]]:
-    """Take back what is held, topic by topic; add to `late` what is not."""
-    if len({delivery[2] for delivery in deliveries}) == 1:
-        yield deliveries[0][2], _held(deliveries, late)
-        return
-    for topic, of_topic in groupby(deliveries, attrgetter("topic")):
-        yield topic, _held(list(of_topic), late)
-
-
-def _held(deliveries: Sequence[Delivery], late: list[Delivery]) -> Sequence[Delivery]:
-    """Take back what is held of one topic's; as a rule that is all, and then it is quick."""
-    leased = deliveries[0].topic.leased
-    take = leased.pop
-    taken = [take(key, None) for _, key, _ in deliveries]
-    if all(map(is_, taken, deliveries)):
-        return deliveries
-    leased.update({each.receipt: each for each in taken if each is not None})
-    held: list[Delivery] = []
-    for delivery in deliveries:
-        if leased.get(delivery.receipt) is delivery:
-            held.append(leased.pop(delivery.receipt))
-        else:
-            late.append(delivery)
-    return held
 
 
 def _nobody(_topic: str) -> None:

@@ -6,9 +6,10 @@ some at a time, since looking for the oldest costs an iterator.
 """
 
 from collections.abc import Iterator
-from struct import Struct
+from struct import Struct, error
 
 from miniqueue_py.broker.message import MessageId
+from miniqueue_py.errors import StorageCorrupt
 from miniqueue_py.storage.bounds import MAX_KEYS
 from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.committer import Committer
@@ -40,15 +41,6 @@ class KeptKeys:
         """What they take on disk."""
         return KEPT_BYTES * sum([topic.kept_keys for topic in self._holders])
 
-    @property
-    def dead_ranges(self) -> list[tuple[bytes, bytes]]:
-        """Return the ranges that keys were forgotten in."""
-        ranges = []
-        for topic, first in self._holders.items():
-            ranges.append(keys.range_of(keys.KEPT_KEYS, topic.id))
-            ranges.append((keys.range_of(keys.KEPT_ORDER, topic.id)[0], first))
-        return ranges
-
     def hold(self, topic: TopicState) -> None:
         """Take note of a topic that was read and has keys."""
         if topic.kept_keys:
@@ -59,7 +51,7 @@ class KeptKeys:
         kept = self._committer.get(keys.kept_key(topic.id, key)) if topic.kept_keys else None
         if kept is None:
             return None
-        until_ms, sequence = _KEPT.unpack(kept)
+        until_ms, sequence = _unpack(kept)
         return (topic.id, sequence) if until_ms > round(now * 1000) else None
 
     def keep(self, topic: TopicState, key: str, sequence: int, until: float) -> None:
@@ -97,7 +89,7 @@ class KeptKeys:
             if number == limit:
                 return
             kept = self._committer.get(found_by)
-            until_ms, sequence = _KEPT.unpack(kept) if kept else (0, 0)
+            until_ms, sequence = _unpack(kept) if kept else (0, 0)
             is_this = ordered == keys.kept_order_key(topic.id, sequence)
             if is_this and until_ms > now_ms:
                 self._next_ms[topic] = until_ms
@@ -108,6 +100,14 @@ class KeptKeys:
             topic.kept_keys -= 1
             yield
         self._next_ms.pop(topic, None)
+
+
+def _unpack(kept: bytes) -> tuple[int, int]:
+    try:
+        until_ms, sequence = _KEPT.unpack(kept)
+    except error as cause:
+        raise StorageCorrupt(f"the record of a key is cut short: {kept.hex()}") from cause
+    return until_ms, sequence
 
 
 LATER_MS = keys.LAST_MOMENT_MS

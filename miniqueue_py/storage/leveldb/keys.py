@@ -31,7 +31,8 @@ KEPT_KEYS = b"\x06"
 KEPT_ORDER = b"\x07"
 POLICIES = b"\x08"
 
-MIDDLE = 1 << 63
+POSITIONS = 1 << 64
+MIDDLE = POSITIONS // 2
 """Where positions start: the back goes up from here, the front goes down."""
 
 LOWEST_PRIORITY = 255

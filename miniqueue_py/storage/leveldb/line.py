@@ -11,11 +11,8 @@ from functools import partial
 from itertools import chain, count, islice, repeat
 from typing import Any
 
-import plyvel
-
 from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.message import PLAIN, Message
-from miniqueue_py.errors import StorageCorrupt
 from miniqueue_py.storage.bounds import EXPIRED_AT_ONCE
 from miniqueue_py.storage.leveldb import keys, records, window
 from miniqueue_py.storage.leveldb.committer import Committer
@@ -59,7 +56,8 @@ class Line:
         """Return what would be handed out next."""
         messages: list[Message] = []
         beyond = () if topic.window.holds_all else self._beyond(topic)
-        for key, record in chain(topic.window, chain.from_iterable(beyond)):
+        entries = chain(topic.window, chain.from_iterable(beyond))
+        for key, record in islice(entries, limit + EXPIRED_AT_ONCE):
             if len(messages) >= limit:
                 break
             message = self.read(topic, key, record)
@@ -90,21 +88,17 @@ class Line:
 
         It then stays on disk, for a person to look at.
         """
-        try:
+        with self._committer.noting_errors():
             return records.decode(record, topic.implied_id(position))
-        except StorageCorrupt as error:
-            self._committer.fail(error)
-            return None
+        return None
 
     def _refill(self, topic: TopicState) -> bool:
         """Fill the empty window; tell if there is anything in it."""
         if topic.window.holds_all:
             return False
         self._committer.flush()  # what is written need not be laid over what is read
-        try:
+        with self._committer.noting_errors():
             topic.window.refill(self._beyond(topic))
-        except plyvel.Error as error:
-            self._committer.fail(error)
         return bool(topic.window)
 
     def _beyond(self, topic: TopicState) -> Iterator[list[Entry]]:
@@ -119,11 +113,15 @@ class Line:
 
     def _live(
         self, topic: TopicState, entries: list[Entry], now_ms: int
-    ) -> tuple[list[bytes], Iterable[Message], int]:
+    ) -> tuple[Sequence[bytes], Iterable[Message], int]:
         """Return what can be handed out: keys, messages, and how many bytes of bodies."""
-        quick = _common_messages(topic, entries)
-        if quick is not None:
-            return [key for key, _ in entries], *quick
+        taken, written = zip(*entries, strict=True)
+        if _is_in_a_row(taken) and (common := _common_bodies(written)) is not None:
+            bodies, published = common
+            topic_id, sequence = topic.implied_id(keys.position_of(taken[0]))
+            ids = zip(repeat(topic_id), count(sequence))
+            messages = map(_message, zip(bodies, ids, published, repeat(PLAIN)))
+            return taken, messages, sum(map(len, bodies))
         live: dict[bytes, Message] = {}
         for key, record in entries:
             message = self.read(topic, key, record)
@@ -136,21 +134,24 @@ class Line:
         return list(live), live.values(), sum([len(message.body) for message in live.values()])
 
 
-def _common_messages(
-    topic: TopicState, entries: list[Entry]
-) -> tuple[Iterable[Message], int] | None:
-    """Return messages and their size, if all are common ones whose positions follow each other."""
-    first, last = entries[0][0], entries[-1][0]
-    # Keys differ and are in order: if the ends are so far apart, there is no gap.
-    if keys.as_number(last) - keys.as_number(first) != len(entries) - 1:
+def _is_in_a_row(taken: Sequence[bytes]) -> bool:
+    """Tell if keys, which are in order, are those of positions without a gap."""
+    return keys.as_number(taken[-1]) - keys.as_number(taken[0]) == len(taken) - 1
+
+
+def _common_bodies(
+    written: Sequence[bytes],
+) -> tuple[Sequence[bytes], Iterable[int]] | None:
+    """Return the bodies of records and when they were published, if all are common ones."""
+    size = records.COMMON_BYTES
+    head = written[0][:size]
+    bodies = [record.removeprefix(head) for record in written]
+    if sum(map(len, written)) - sum(map(len, bodies)) == size * len(written):
+        # All begin alike: as a rule they were published together.
+        published_ms = records.published_of(head)
+        return None if published_ms is None else (bodies, repeat(published_ms))
+    heads = [record[:size] for record in written]
+    known = {head: records.published_of(head) for head in set(heads)}
+    if None in known.values():
         return None
-    end = records.COMMON_BYTES
-    heads = [record[:end] for _, record in entries]
-    published = {head: records.published_of(head) for head in set(heads)}
-    if None in published.values():
-        return None
-    bodies = [record[end:] for _, record in entries]
-    topic_id, sequence = topic.implied_id(keys.position_of(first))
-    ids = zip(repeat(topic_id), count(sequence))
-    fields = zip(bodies, ids, map(published.__getitem__, heads), repeat(PLAIN))
-    return map(_message, fields), sum(map(len, bodies))
+    return [record[size:] for record in written], [known[head] or 0 for head in heads]

@@ -6,7 +6,9 @@ unless its count of attempts has to last, and after a crash everything in
 flight is ready again, in its old order, without anybody doing anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter, is_
 from typing import assert_never
 
 from miniqueue_py.broker.delivery import (
@@ -39,33 +41,15 @@ class Moves:
         self._janitor = janitor
         self._agendas = agendas
 
-    def end(
-        self,
-        topic: TopicState,
-        ended: Sequence[Delivery],
-        outcome: Outcome,
-        ready: dict[str, None],
-    ) -> None:
-        """Move messages of one topic that were in flight; note what is then ready where."""
-        match outcome:
-            case Ack():
-                self._acknowledge(topic, ended)
-            case Requeue():
-                for message, key, _ in ended:
-                    self._requeue(topic, key, message, outcome)
-                ready[topic.name] = None
-            case Delay():
-                for message, key, _ in ended:
-                    self._put_aside(topic, key, message, outcome)
-            case Bury():
-                for message, key, _ in ended:
-                    self._bury(topic, key, message, outcome)
-                ready[outcome.topic] = None
-            case Redrive():
-                for message, key, _ in ended:
-                    ready[self._redrive(topic, key, message)] = None
-            case _:
-                assert_never(outcome)
+    def settle(
+        self, deliveries: Sequence[Delivery], outcome: Outcome, ready: dict[str, None]
+    ) -> list[Delivery]:
+        """End deliveries; return those that were not held, and note what is ready where."""
+        late: list[Delivery] = []
+        for topic, ended in _take_back(deliveries, late):
+            if ended:
+                self._end(topic, ended, outcome, ready)
+        return late
 
     def restore(self, topic: TopicState, due_key: bytes, message: Message, position: int) -> None:
         """Make a message ready whose delay is over."""
@@ -85,6 +69,33 @@ class Moves:
         topic.expired += 1
         self._remove(topic, key, message)
         self._catalogue.count(topic, -1, -len(message.body))
+
+    def _end(
+        self,
+        topic: TopicState,
+        ended: Sequence[Delivery],
+        outcome: Outcome,
+        ready: dict[str, None],
+    ) -> None:
+        match outcome:
+            case Ack():
+                self._acknowledge(topic, ended)
+            case Requeue():
+                for message, key, _ in ended:
+                    self._requeue(topic, key, message, outcome)
+                ready[topic.name] = None
+            case Delay():
+                for message, key, _ in ended:
+                    self._put_aside(topic, key, message, outcome)
+            case Bury():
+                for message, key, _ in ended:
+                    self._bury(topic, key, message, outcome)
+                ready[outcome.topic] = None
+            case Redrive():
+                for message, key, _ in ended:
+                    ready[self._redrive(topic, key, message)] = None
+            case _:
+                assert_never(outcome)
 
     def _acknowledge(self, topic: TopicState, ended: Sequence[Delivery]) -> None:
         # Turned on its side, so that builtins do the work.
@@ -170,3 +181,31 @@ class Moves:
     def _forget_expiry(self, topic: TopicState, key: bytes, message: Message) -> None:
         if message.extras.expires_ms is not None:
             self._janitor.remove(topic, keys.expiry_key(message.extras.expires_ms, key), 0)
+
+
+def _take_back(
+    deliveries: Sequence[Delivery], late: list[Delivery]
+) -> Iterator[tuple[TopicState, Sequence[Delivery]]]:
+    """Take back what is held, topic by topic; add to `late` what is not."""
+    if len({delivery[2] for delivery in deliveries}) == 1:
+        yield deliveries[0][2], _held(deliveries, late)
+        return
+    for topic, of_topic in groupby(deliveries, attrgetter("topic")):
+        yield topic, _held(list(of_topic), late)
+
+
+def _held(deliveries: Sequence[Delivery], late: list[Delivery]) -> Sequence[Delivery]:
+    """Take back what is held of one topic's; as a rule that is all, and then it is quick."""
+    leased = deliveries[0].topic.leased
+    take = leased.pop
+    taken = [take(key, None) for _, key, _ in deliveries]
+    if all(map(is_, taken, deliveries)):
+        return deliveries
+    leased.update({each.receipt: each for each in taken if each is not None})
+    held: list[Delivery] = []
+    for delivery in deliveries:
+        if leased.get(delivery.receipt) is delivery:
+            held.append(leased.pop(delivery.receipt))
+        else:
+            late.append(delivery)
+    return held

@@ -118,5 +118,7 @@ def _decode_origin(record: bytes, at: int) -> tuple[Origin, int]:
     attempts, at_ms, topic_size, reason_size = _ORIGIN.unpack_from(record, at)
     at += _ORIGIN.size
     middle, end = at + topic_size, at + topic_size + reason_size
+    if end > len(record):
+        raise IndexError(end)
     topic, reason = record[at:middle].decode(), record[middle:end].decode()
     return Origin(topic, reason, attempts, at_ms), end

@@ -102,8 +102,12 @@ class TopicState:
         )
 
     def implied_id(self, position: int) -> MessageId:
-        """Return the id of a message that was published under that position."""
-        return self.id, position - keys.MIDDLE + 1
+        """Return the id of a message that was published under that position.
+
+        Early versions moved messages before the middle and wrote no id with
+        them: these go on from the other end, so that no two are the same.
+        """
+        return self.id, (position - keys.MIDDLE + 1) % keys.POSITIONS
 
     def take_back(self, count: int) -> int:
         """Take `count` positions behind everything; return the first."""
@@ -125,7 +129,7 @@ class TopicState:
         self.front_room = self.front_room[1:]
         return position
 
-    def lease(self, taken: list[bytes], deliveries: list[Delivery]) -> None:
+    def lease(self, taken: Sequence[bytes], deliveries: list[Delivery]) -> None:
         """Take note of who holds messages now; their keys are in order."""
         if taken:
             self.leased.update(zip(taken, deliveries, strict=True))

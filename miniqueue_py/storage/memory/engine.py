@@ -5,9 +5,8 @@ table in `broker/lifecycle.py`. The model test holds the others to it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
-from operator import attrgetter
 from typing import assert_never
 
 from miniqueue_py.broker.delivery import (
@@ -26,8 +25,8 @@ from miniqueue_py.broker.storage import Moved, TopicStatistics, Totals
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.storage import fates
 from miniqueue_py.storage.bounds import EXPIRED_AT_ONCE
-from miniqueue_py.storage.memory.alarms import Alarms
 from miniqueue_py.storage.memory.shelf import Entry, Shelf
+from miniqueue_py.storage.memory.timetable import Timetable
 
 
 class MemoryStorage:
@@ -36,11 +35,7 @@ class MemoryStorage:
     def __init__(self) -> None:
         self._shelves: dict[str, Shelf] = {}
         self._numbers = count(1)
-        self._delays = Alarms(attrgetter("position"), _is_due)
-        self._expiries = Alarms(attrgetter("rank"), _is_over)
-        self._release_at: float | None = None
-        self._room: dict[Shelf, Iterator[int]] = {}
-        """Positions at the front for what is due then."""
+        self._timetable = Timetable(self._tell)
         self._on_ready: Callable[[str], None] = _nobody
 
     def __repr__(self) -> str:
@@ -57,13 +52,14 @@ class MemoryStorage:
         shelf = self._open(topic)
         stored = []
         for publication in publications:
-            known = shelf.known_key(publication.key, now) if publication.key else None
+            key = publication.key
+            known = None if key is None else shelf.known_key(key, now)
             if known is not None:
                 stored.append(Stored(known, is_duplicate=True))
                 continue
             fresh = shelf.next_id()
-            if publication.key:
-                shelf.keep_key(publication.key, fresh, now + keep_keys_for)
+            if key is not None:
+                shelf.keep_key(key, fresh, now + keep_keys_for)
             for message in fates.messages_of(publication, fresh, now):
                 shelf.published += 1
                 self._enter(shelf, message, publication, now)
@@ -82,7 +78,7 @@ class MemoryStorage:
             if entry is None:
                 break
             if entry.message.has_expired(int(now * 1000)):
-                self._expire(entry)
+                self._timetable.expire(entry)
                 expired += 1
                 if expired == EXPIRED_AT_ONCE:
                     asyncio.get_running_loop().call_soon(self._on_ready, topic)
@@ -113,17 +109,15 @@ class MemoryStorage:
 
     def release_due(self, now: float, limit: int) -> Moved:
         now_ms = int(now * 1000)
-        if now != self._release_at:
-            self._release_at = now
-            self._room.clear()
-        restored, dropped = self._end_delays(now_ms, limit)
-        expired = dropped + self._end_lives(now_ms, limit - restored - dropped)
+        self._timetable.begin(now)
+        restored, dropped = self._timetable.end_delays(now_ms, limit)
+        expired = dropped + self._timetable.end_lives(now_ms, limit - restored - dropped)
         forgotten = 0
         for shelf in self._shelves.values():
             forgotten += shelf.forget_keys(now, limit - restored - expired - forgotten)
         has_more = restored + expired + forgotten >= limit
         if not has_more:
-            self._release_at = None
+            self._timetable.finish()
         return Moved(restored, expired, has_more)
 
     async def purge(self, topic: str) -> None:
@@ -170,8 +164,7 @@ class MemoryStorage:
 
     async def aclose(self) -> None:
         self._shelves.clear()
-        self._delays.clear()
-        self._expiries.clear()
+        self._timetable.clear()
 
     def _open(self, topic: str) -> Shelf:
         shelf = self._shelves.get(topic)
@@ -183,9 +176,9 @@ class MemoryStorage:
         entry = Entry(shelf, message, shelf.next_back())
         if publication.delay_seconds:
             entry.move(Move.SET_ASIDE)
-            self._put_aside(entry, now + publication.delay_seconds)
+            self._timetable.put_aside(entry, now + publication.delay_seconds)
         else:
-            self._make_ready(entry)
+            self._timetable.make_ready(entry)
 
     def _end(self, entry: Entry, outcome: Outcome) -> None:
         match outcome:
@@ -198,11 +191,11 @@ class MemoryStorage:
                     entry.message = fates.attempted(entry.message)
                 if not front:
                     entry.position = entry.shelf.next_back()
-                self._make_ready(entry)
+                self._timetable.make_ready(entry)
             case Delay(until, is_dack):
                 entry.move(Move.DACK)
                 entry.message = fates.delayed(entry.message, is_dack=is_dack)
-                self._put_aside(entry, until)
+                self._timetable.put_aside(entry, until)
             case Bury(topic):
                 entry.shelf.buried += 1
                 buried = fates.buried(entry.message, entry.shelf.name, outcome)
@@ -211,7 +204,7 @@ class MemoryStorage:
                 origin = entry.message.extras.origin
                 if origin is None:
                     entry.move(Move.NACK)
-                    self._make_ready(entry)
+                    self._timetable.make_ready(entry)
                 else:
                     redriven = fates.redriven(entry.message)
                     self._carry(entry, Move.REDRIVE, origin.topic, redriven)
@@ -225,58 +218,10 @@ class MemoryStorage:
         entry.shelf, entry.message = self._open(topic), message
         entry.position = entry.shelf.next_back()
         entry.shelf.enter(entry)
-        self._make_ready(entry)
+        self._timetable.make_ready(entry)
 
-    def _make_ready(self, entry: Entry) -> None:
-        entry.shelf.add_ready(entry)
-        expires_ms = entry.message.extras.expires_ms
-        if expires_ms is not None:
-            self._expiries.set(entry, expires_ms)
-
-    def _put_aside(self, entry: Entry, until: float) -> None:
-        entry.due_ms = fates.due_ms(entry.message, until)
-        self._delays.set(entry, entry.due_ms)
-
-    def _end_delays(self, now_ms: int, limit: int) -> tuple[int, int]:
-        """Put what is due to the front; say how many, and how many expired instead."""
-        restored = expired = 0
-        touched: dict[str, None] = {}
-        while restored + expired < limit and (entry := self._delays.first(now_ms)):
-            if entry.message.has_expired(now_ms):
-                self._expire(entry)
-                expired += 1
-                continue
-            shelf = entry.shelf
-            if shelf not in self._room:
-                self._room[shelf] = shelf.take_front()
-            entry.move(Move.DUE)
-            entry.position = next(self._room[shelf])
-            self._make_ready(entry)
-            touched[shelf.name] = None
-            restored += 1
-        for topic in touched:
-            self._on_ready(topic)
-        return restored, expired
-
-    def _end_lives(self, now_ms: int, limit: int) -> int:
-        """Remove what is ready and has expired; say how many."""
-        expired = 0
-        while expired < limit and (entry := self._expiries.first(now_ms)):
-            self._expire(entry)
-            expired += 1
-        return expired
-
-    def _expire(self, entry: Entry) -> None:
-        entry.shelf.expired += 1
-        entry.leave(Move.EXPIRE)
-
-
-def _is_due(entry: Entry, at_ms: int) -> bool:
-    return entry.state is State.DELAYED and entry.due_ms == at_ms
-
-
-def _is_over(entry: Entry, at_ms: int) -> bool:
-    return entry.state is State.READY and entry.message.extras.expires_ms == at_ms
+    def _tell(self, topic: str) -> None:
+        self._on_ready(topic)
 
 
 def _nobody(_topic: str) -> None:
