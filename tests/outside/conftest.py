@@ -73,9 +73,11 @@ def start_broker(
     """Start a broker for this test alone, with the flags it needs."""
     with ExitStack() as stack:
 
-        def start(*flags: str) -> RunningBroker:
-            directory = tmp_path / f"db{next(_numbers)}"
-            broker = RunningBroker(directory, certificates, server_kind, (*QUICK, *flags))
+        def start(*flags: str, program: str = "miniqueue_py") -> RunningBroker:
+            directory = tmp_path / f"{next(_numbers)}" / "db"
+            broker = RunningBroker(
+                directory, certificates, server_kind, (*QUICK, *flags), program=program
+            )
             stack.enter_context(no_stumble(broker))
             return stack.enter_context(broker)
 

@@ -17,9 +17,12 @@ class Consumer:
         self.stream = stream
 
     @classmethod
-    async def open(cls, connection: Connection, topic: str, *commands: str) -> Self:
+    async def open(
+        cls, connection: Connection, topic: str, *commands: str, lease: str | None = None
+    ) -> Self:
         """Subscribe, wait for the response headers, and send what is given."""
-        stream = await connection.stream("POST", f"/subscribe/{topic}")
+        query = "" if lease is None else f"?lease={lease}"
+        stream = await connection.stream("POST", f"/subscribe/{topic}{query}")
         assert await stream.status() == 200
         consumer = cls(stream)
         await consumer.send(*commands)

@@ -5,12 +5,15 @@
 
 import asyncio
 import contextlib
+import json
 import shutil
+import signal
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tests.outside.absence import absent
+from tests.outside.server import RunningBroker
 from tests.outside.stream import PATIENCE
 
 
@@ -36,6 +39,25 @@ async def run_curl(ca: Path, *arguments: str, stdin: bytes = b"") -> bytes:
         await _end(process)
     assert process.returncode == 0, f"curl ended with {process.returncode}"
     return output
+
+
+class CurlPages:
+    """Pages as somebody asks for them in a terminal, with one version of HTTP."""
+
+    def __init__(self, broker: RunningBroker, version: str) -> None:
+        self._broker = broker
+        self._version = version
+
+    async def ask(self, method: str, path: str, body: object = None, *, status: int = 200) -> Any:
+        """The JSON that a page answers with, or None."""
+        url = f"https://localhost:{self._broker.port}{path}"
+        data = () if body is None else ("-d", json.dumps(body))
+        said = await run_curl(
+            self._broker.ca, self._version, "-w", "\n%{http_code}", "-X", method, *data, url
+        )
+        answer, _, code = said.rpartition(b"\n")
+        assert int(code) == status, said
+        return json.loads(answer) if answer else None
 
 
 class CurlSubscription:
@@ -82,6 +104,10 @@ class CurlSubscription:
                 return await self._process.stdout.readline()
         except TimeoutError:
             raise AssertionError(f"curl printed no line within {wait_seconds} s") from None
+
+    def freeze(self) -> None:
+        """Stop the process: nothing is read and nothing said, but its socket stays open."""
+        self._process.send_signal(signal.SIGSTOP)
 
     async def wait_end(self, wait_seconds: float = PATIENCE) -> int:
         async with asyncio.timeout(wait_seconds):

@@ -33,11 +33,27 @@ def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
 
 # What a subscription may be told.
 
-_COMMANDS = st.sampled_from(['"INIT"', '"ACK"', '"NACK"', '"BACK"', '"DACK 0"', '"DACK 3600"'])
+_COMMANDS = st.sampled_from(
+    [
+        *('"INIT"', '"ACK"', '"NACK"', '"BACK"', '"DACK 0"', '"DACK 3600"'),
+        *('"INIT 5"', '"CREDIT 2"', '"ACK 1"', '"NACK 2 1"', '"BACK ..2"', '"DACK 3600 1"'),
+        *('"RELEASE"', '"DEAD 1"', '"TOUCH"', '"ACK 99"', '"ACK 1 1"'),
+    ]
+)
 _NEAR_COMMANDS = st.sampled_from(
     [
-        *('"init"', '"INIT', 'INIT"', '"INIT 5"', '"ACK "', '" ACK"', '"\\u0041CK"', "'ACK'", '""'),
-        *('"DACK"', '"DACK "', '"DACK -1"', '"DACK 1.5"', '"DACK \u0665"', '"DACK 5 5"'),
+        *('"init"', '"INIT', 'INIT"', '"INIT 0"', '"ACK "', '" ACK"', '"\\u0041CK"', "'ACK'", '""'),
+        *('"DACK"', '"DACK "', '"DACK -1"', '"DACK 1.5"', '"DACK \u0665"', '"DACK 5 x"'),
+        *(
+            '"INIT -5"',
+            '"INIT 1e18"',
+            '"CREDIT"',
+            '"CREDIT -1"',
+            '"ACK ..0"',
+            '"ACK .."',
+            '"ACK 0"',
+        ),
+        *('"ACK 1 ..2"', '"NACK 1  2"', '"DACK 0 ..0"', '"ACK 99999999999999999999"'),
         *('"DACK 99999999999999999999"', '"DACK 2147483647"', '"DACK\\u00201"', '"\\ud800"'),
         *('"\\x"', '"\n"', '"\0"', '"ACK",', "{}", "[]", "[" * 500, "null", "1", "\ufeff"),
         *('"' + "A" * 5000, '"' + "\\" * 501),
@@ -56,13 +72,16 @@ SUBSCRIBE_BODIES = st.lists(
 
 _METHODS = st.sampled_from(
     [
-        *(b"POST", b"POST", b"POST", b"GET", b"DELETE", b"HEAD", b"CONNECT"),
+        *(b"POST", b"POST", b"POST", b"GET", b"PUT", b"DELETE", b"HEAD", b"CONNECT"),
         *(b"post", b"", b"\xff", b"A B"),
     ]
 )
 _PATHS = st.sampled_from(
     [
         *(b"/publish/fuzz", b"/publish/fuzz", b"/subscribe/fuzz", b"/subscribe/fuzz", b"/fuzz"),
+        *(b"/publish/fuzz?delay=1h", b"/publish/fuzz?ttl=0", b"/subscribe/fuzz?lease=1h"),
+        *(b"/publish/fuzz/batch", b"/receive/fuzz", b"/settle/fuzz", b"/topics", b"/topics/fuzz"),
+        *(b"/topics/fuzz/pause", b"/topics/fuzz/redrive?max=x", b"/topics/fuzz/peek"),
         *(b"", b"*", b"/", b"//", b"fuzz", b"https://localhost/publish/fuzz", b"/publish/%zz%"),
         *(b"/publish/\xc3\xa9", b"/subscribe/\xff", b"/fuzz?\xff=\x80", b"/%ff", b"/a b", b"/#"),
     ]

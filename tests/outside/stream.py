@@ -26,6 +26,8 @@ class Stream:
         self.is_complete = False
         """The server ended the answer, which a reset with NO_ERROR may follow."""
         self.reset_code: int | None = None
+        self.data_frames = 0
+        """How many of them came, empty ones aside."""
         self.changed = asyncio.Event()
         self._connection = connection
         self._headers: dict[str, str] | None = None
@@ -52,6 +54,14 @@ class Stream:
             self._connection.flush()
             await self._connection.drain()
             rest = rest[size:]
+
+    def send_nowait(self, data: bytes) -> int:
+        """Send as much as one frame and the window take now; say how much."""
+        size = min(len(data), self._window(), self._connection.http2.max_outbound_frame_size)
+        if size:
+            self._connection.http2.send_data(self.id, data[:size])
+            self._connection.flush()
+        return size
 
     async def send_split(self, data: bytes, *, at: int) -> None:
         """Send in two DATA frames, cut at a byte."""
@@ -83,9 +93,10 @@ class Stream:
     async def read_line(self, wait_seconds: float = PATIENCE) -> Any:
         """The next line of the answer, parsed."""
         await self._wait_until(lambda: b"\n" in self._body or self.ended, "line", wait_seconds)
-        line, separator, rest = bytes(self._body).partition(b"\n")
-        assert separator, f"no further line: {self}"
-        self._body[:] = rest
+        end = self._body.find(b"\n")
+        assert end >= 0, f"no further line: {self}"
+        line = bytes(self._body[:end])
+        del self._body[: end + 1]
         return json.loads(line)
 
     async def read_until_end(self, wait_seconds: float = PATIENCE) -> bytes:
@@ -102,6 +113,7 @@ class Stream:
                 self._headers = {str(name): str(value) for name, value in headers or []}
             case h2.events.DataReceived(data=data):
                 self._body += data or b""
+                self.data_frames += bool(data)
             case h2.events.StreamEnded():
                 self.ended = self.is_complete = True
             case h2.events.StreamReset(error_code=code):

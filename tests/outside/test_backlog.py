@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.broker.message import Message
+from miniqueue_py.broker.message import Publication
 from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.storage.leveldb.engine import LevelStorage
 from tests.outside.conftest import QUICK
@@ -44,7 +44,8 @@ def backlog(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def fill(path: Path) -> None:
     storage = LevelStorage.open(str(path), fsync="never", fsync_interval_seconds=1)
     for _ in range((WAITING + 2 * CONSUMED) // BATCH):
-        await storage.append(TOPIC, [Message(os.urandom(BODY_BYTES)) for _ in range(BATCH)])
+        bodies = [os.urandom(BODY_BYTES) for _ in range(BATCH)]
+        await storage.append(TOPIC, [Publication(bodies)], time.time(), keep_keys_for=0)
     await storage.aclose()
 
 

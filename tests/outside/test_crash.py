@@ -7,14 +7,14 @@ another body. Which ACKs are sure to last is told in settler.py.
 
 import asyncio
 import itertools
-import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from tests.outside.lives import Client, Fuse, connect, live_once
 from tests.outside.seed import seeded_random
-from tests.outside.server import RunningBroker, StartBroker
+from tests.outside.server import StartBroker
 from tests.outside.settler import BACK_AFTER, LONG, WRITTEN, Settler, drain
 from tests.outside.wire import Connection
 
@@ -36,25 +36,6 @@ TOPICS = 4
 
 BACKLOG = 100
 """Messages of each that are there first, so that there is always one in flight."""
-
-
-class Fuse:
-    """Kills the broker when something has happened so many times."""
-
-    def __init__(self, broker: RunningBroker, choices: random.Random) -> None:
-        self._broker = broker
-        self._event = choices.choice(EVENTS)
-        self._left = choices.randint(1, LONGEST_LIFE)
-
-    @property
-    def is_blown(self) -> bool:
-        return self._left <= 0
-
-    def note(self, event: str) -> None:
-        if event == self._event:
-            self._left -= 1
-            if self._left == 0:
-                self._broker.kill()
 
 
 class Book:
@@ -141,31 +122,6 @@ class InOrder:
         return "ACK"
 
 
-async def connect(broker: RunningBroker) -> Connection:
-    return await Connection.open(broker.port, broker.ca, wait_seconds=LONG)
-
-
-Client = Callable[[Connection, Fuse], Awaitable[None]]
-
-
-async def live_once(broker: RunningBroker, fuse: Fuse, clients: Sequence[Client]) -> None:
-    """Run each client on a connection of its own until the broker is killed; start it again."""
-    connections = [await connect(broker) for _ in clients]
-
-    async def run(client: Client, connection: Connection) -> None:
-        try:
-            await client(connection, fuse)
-        except ConnectionError:
-            assert fuse.is_blown, "the broker dropped a connection"
-
-    async with asyncio.TaskGroup() as group:
-        for client, connection in zip(clients, connections, strict=True):
-            group.create_task(run(client, connection))
-    for connection in connections:
-        await connection.close()
-    broker.start()
-
-
 @pytest.fixture(params=["always", "never"])
 def fsync(request: pytest.FixtureRequest) -> str:
     policy: str = request.param
@@ -187,7 +143,7 @@ async def test_kill_9_loses_nothing_confirmed_and_brings_back_nothing_acknowledg
 
         for _ in range(KILLS[broker.server] * 3 // 5):
             clients = [book.publish] * PUBLISHERS + [consume] * CONSUMERS
-            await live_once(broker, Fuse(broker, choices), clients)
+            await live_once(broker, Fuse(broker, choices, EVENTS, LONGEST_LIFE), clients)
 
         async with await connect(broker) as connection:
             rest = await drain(connection, topic, look_again_after=BACK_AFTER)
@@ -216,7 +172,7 @@ async def test_each_topic_goes_on_after_kill_9_with_what_was_in_flight_and_in_or
 
         for _ in range(KILLS[broker.server] * 2 // 5):
             clients = [client for book in books for client in (book.publish, consumer_of(book))]
-            await live_once(broker, Fuse(broker, choices), clients)
+            await live_once(broker, Fuse(broker, choices, EVENTS, LONGEST_LIFE), clients)
 
         async with await connect(broker) as connection:
             drains = [drain(connection, book.topic) for book in books]

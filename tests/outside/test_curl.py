@@ -59,3 +59,16 @@ async def test_curl_deletes_a_topic(broker: RunningBroker, topic: str) -> None:
     url = f"https://localhost:{broker.port}/{topic}"
 
     assert await run_curl(broker.ca, *code, "-X", "DELETE", url) == b"2 200"
+
+
+async def test_curl_ends_when_its_stream_was_ended_before_its_input(
+    broker: RunningBroker, topic: str
+) -> None:
+    url = f"https://localhost:{broker.port}/subscribe/{topic}"
+    async with await CurlSubscription.open(broker.ca, url) as curl:
+        await curl.type('"CREDIT"\n')
+        assert b"too few arguments" in await curl.read_line()
+
+        curl.end_input()
+
+        await curl.wait_end()

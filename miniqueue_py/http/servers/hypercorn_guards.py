@@ -39,6 +39,10 @@ READ_BYTES = 1 << 18
 """What is read of HTTP/2 at a time: in the 64 KiB of the original an upload costs a
 third more. HTTP/1.1 keeps to them, for h11 measures no header that came in one read."""
 
+_WAKE_UP = b"the end."
+"""Of a PING when a client ends a request that was answered before: curl 7.88 looks at what
+it got only when something comes, and would wait for ever."""
+
 _BAD_REQUEST = [(b":status", b"400"), (b"content-length", b"0")]
 
 RESET_BURST = 1000
@@ -84,6 +88,8 @@ class GuardedH2Protocol(FlowingH2Protocol):
                     self._give_back_unread(event.stream_id)
                 if isinstance(event, h2.events.StreamReset | h2.events.StreamEnded):
                     self._discarded.pop(event.stream_id, None)
+                if isinstance(event, h2.events.StreamEnded) and event.stream_id not in self.streams:
+                    self.connection.ping(_WAKE_UP)
                 await super()._handle_events([event])
         await self._flush()
 
