@@ -9,20 +9,16 @@ import pytest
 
 from miniqueue_py import errors
 from miniqueue_py.broker import policy as policies
-from miniqueue_py.broker.administration import MOST_PASSED_OVER, Overview
+from miniqueue_py.broker.administration import ENOUGH_PEEKED_BYTES, MOST_PASSED_OVER, Overview
 from miniqueue_py.broker.broker import RECEIVE_LEASE_SECONDS, SLICE
 from miniqueue_py.broker.lifecycle import drawing
 from miniqueue_py.broker.policy import DEFAULT_POLICY, Backoff, TopicPolicy, policy_as_json
 from miniqueue_py.broker.receipts import MOST_BYTES, MOST_RECEIPTS
 from miniqueue_py.broker.settling import BY_CONSUMER, TOO_MANY, Decision
 from miniqueue_py.broker.storage import TopicStatistics
-from miniqueue_py.broker.subscriber import (
-    MOST_HELD,
-    MOST_HELD_BYTES,
-    MOST_UNTAKEN,
-    MOST_UNTAKEN_BYTES,
-)
+from miniqueue_py.broker.subscriber import MOST_HELD, MOST_HELD_BYTES
 from miniqueue_py.broker.topic import SHARE, SHARE_BYTES
+from miniqueue_py.broker.untaken import MOST_UNTAKEN, MOST_UNTAKEN_BYTES
 from miniqueue_py.config import Settings, load_settings
 from miniqueue_py.http import batch, receiving, terms, topics
 from miniqueue_py.http.app import LONGEST_BODY_BYTES
@@ -203,7 +199,7 @@ def test_the_content_types_of_a_batch_are_those_of_the_code() -> None:
         f"{LONGEST_BODY_BYTES} bytes long (`413`)",
         f"`max` is 1 to {topics.MOST_TOPICS}, by default {topics.MOST_TOPICS}",
         f"1 to {topics.MOST_PEEKED}, by default {topics.PEEKED_UNASKED}",
-        f"after {topics.ENOUGH_PEEKED_BYTES >> 20} MiB of bodies",
+        f"after {ENOUGH_PEEKED_BYTES >> 20} MiB of bodies",
         f"more than {MOST_PASSED_OVER:,} of these",
         f"whole number, 1 to {policies.MOST_DELIVERIES} ",
         f"whole number, 1 to {policies.LARGEST_CAP} ",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from miniqueue_py.broker.broker import Broker
-from miniqueue_py.broker.delivery import REDRIVE, RELEASE, Delivery
+from miniqueue_py.broker.delivery import REDRIVE, Delivery
 from miniqueue_py.broker.events import Observers, PolicySet, Redriven
 from miniqueue_py.broker.message import Message
 from miniqueue_py.broker.names import LONGEST_NAME_BYTES, check_topic_name
@@ -17,8 +17,16 @@ from miniqueue_py.errors import BadTopicName, Contradiction, TopicNotFound
 _REDRIVEN_A_TURN = 500
 _REDRIVEN_BYTES_A_TURN = 1 << 20
 
+ENOUGH_PEEKED_BYTES = 1 << 20
+"""A look at what comes next shows no further message behind so many bytes of bodies."""
+
 MOST_PASSED_OVER = 10_000
 """Messages that are no dead letters which a redrive holds aside until it is done."""
+
+MOST_BYTES_PASSED_OVER = 1 << 24
+"""And their bytes."""
+
+_NAMES_A_TURN = 5000
 
 
 class Overview(NamedTuple):
@@ -42,6 +50,23 @@ class Administration:
     def topics(self) -> Sequence[str]:
         """Name the topics, in order."""
         return sorted(self._storage.topics())
+
+    async def topics_after(self, name: str | None, limit: int) -> Sequence[str]:
+        """Name the first topics behind that name, in order; None is before all.
+
+        Others have their turn in between, however many topics there are.
+        """
+        known = self._storage.topics()
+        first: list[str] = []
+        for start in range(0, len(known), _NAMES_A_TURN):
+            some = known[start : start + _NAMES_A_TURN]
+            if name is not None:
+                some = [each for each in some if each > name]
+            if len(first) == limit:
+                some = [each for each in some if each < first[-1]]
+            first = sorted([*first, *some])[:limit]
+            await asyncio.sleep(0)
+        return first
 
     def overview(self, topic: str) -> Overview:
         """Describe a topic. Raises TopicNotFound."""
@@ -76,47 +101,55 @@ class Administration:
         await self._set(topic, replace(self._storage.policy(topic), is_paused=False))
 
     def peek(self, topic: str, limit: int) -> Sequence[Message]:
-        """Return what would be delivered next. Raises TopicNotFound."""
+        """Return what would be delivered next, no more behind ENOUGH_PEEKED_BYTES.
+
+        Raises TopicNotFound.
+        """
         self._check_known(topic)
-        return self._storage.peek(topic, limit, self._broker.clock.now())
+        return self._storage.peek(topic, limit, ENOUGH_PEEKED_BYTES, self._broker.clock.now())
 
     async def redrive(self, topic: str, limit: int | None = None) -> int:
         """Return dead letters of this topic to where they came from; say how many.
 
         Those that are ready now, in their order, to the back, with their
         attempts forgotten. Messages that are no dead letters stay where they
-        are; past MOST_PASSED_OVER of them no further dead letter is looked
-        for. Raises TopicNotFound.
+        are; past MOST_PASSED_OVER of them, or MOST_BYTES_PASSED_OVER, no
+        further dead letter is looked for. Raises TopicNotFound.
         """
         self._check_known(topic)
         redriven = 0
         unseen = self._storage.statistics(topic).ready
         """Not more: a letter that dies again while this goes on is not sent in circles."""
         passed_over: list[Delivery] = []
+        room = MOST_BYTES_PASSED_OVER
         try:
-            while len(passed_over) <= MOST_PASSED_OVER:
+            while len(passed_over) <= MOST_PASSED_OVER and room > 0:
                 wanted = unseen if limit is None else min(unseen, limit - redriven)
-                taken = self._take(topic, wanted)
-                if not taken:
+                taken, expired = self._take(topic, wanted)
+                if not taken and not expired:
                     break
                 dead = [each for each in taken if each.message.extras.origin is not None]
-                passed_over += [each for each in taken if each.message.extras.origin is None]
+                others = [each for each in taken if each.message.extras.origin is None]
+                passed_over += others
+                room -= sum(len(each.message.body) for each in others)
                 self._storage.settle(dead, REDRIVE)
                 redriven += len(dead)
-                unseen -= len(taken)
+                unseen -= len(taken) + expired
                 await asyncio.sleep(0)
         finally:
-            self._storage.settle(passed_over, RELEASE)
+            self._storage.settle(passed_over, REDRIVE)
         if self._observers:
             self._observers.tell(Redriven(topic, redriven))
         return redriven
 
-    def _take(self, topic: str, wanted: int) -> Sequence[Delivery]:
-        """Take what is first, as much as is good for one turn of the loop."""
+    def _take(self, topic: str, wanted: int) -> tuple[Sequence[Delivery], int]:
+        """Take what is first, as much as is good for one turn; say how many had expired."""
         if wanted <= 0:
-            return ()
+            return (), 0
         limit, now = min(wanted, _REDRIVEN_A_TURN), self._broker.clock.now()
-        return self._storage.lease(topic, limit, _REDRIVEN_BYTES_A_TURN, now)
+        expired = self._storage.statistics(topic).expired
+        taken = self._storage.lease(topic, limit, _REDRIVEN_BYTES_A_TURN, now)
+        return taken, self._storage.statistics(topic).expired - expired
 
     async def _set(self, topic: str, policy: TopicPolicy) -> None:
         await self._storage.set_policy(topic, policy)

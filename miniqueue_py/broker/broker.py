@@ -128,6 +128,8 @@ class Broker:
             subscriber.start(limit)
             if not changed.is_set() and wait_seconds > 0:
                 await self._wait_for(changed, wait_seconds)
+            if not changed.is_set():
+                await self._wait_past_expired(topic, changed)
             if subscriber.closing and not subscriber.in_flight:
                 raise ShuttingDown
             deliveries = subscriber.hand_over()
@@ -207,7 +209,8 @@ class Broker:
             if subscriber is None:
                 return False
             try:
-                left -= subscriber.expire(now, left)
+                # To find that all its leases were begun anew is work as well.
+                left -= max(1, subscriber.expire(now, left))
             finally:
                 until = subscriber.next_expiry
                 if until is not None:
@@ -224,6 +227,19 @@ class Broker:
         finally:
             for wait in waits:
                 wait.cancel()
+
+    async def _wait_past_expired(self, topic: str, changed: asyncio.Event) -> None:
+        """Return when there is nothing more to come, once what has expired is out of the way.
+
+        Storage removes only so much of that at a time, and then deals again.
+        """
+        expired = None
+        while not changed.is_set():
+            statistics = self._storage.statistics(topic)
+            if not statistics.ready or statistics.expired == expired:
+                return
+            expired = statistics.expired
+            await asyncio.sleep(0)
 
     def _on_ready(self, name: str) -> None:
         topic = self._topics.get(name)

@@ -72,6 +72,11 @@ class InFlight:
             return list(filter(self.deliveries.__contains__, range(oldest, last + 1)))
         return list(takewhile(last.__ge__, self.deliveries))
 
+    def count_looked_at(self, last: int) -> int:
+        """Return what `find_up_to` costs: the numbers that it looks at, or some more."""
+        oldest = self.find_oldest() or last
+        return max(0, min(last - oldest + 1, 2 * len(self.deliveries)))
+
     def skip(self, last: int) -> None:
         """Know that nothing up to there is in flight any more."""
         self._oldest = max(self._oldest, last + 1)

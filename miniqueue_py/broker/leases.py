@@ -1,12 +1,14 @@
 """How long what is held may be held.
 
 Those of the same length end in the order in which they began, so each length
-has a table that is its own queue, and looking for what is over costs nothing
-when nothing is.
+has a table that is its own queue, with an alarm for its first. So looking for
+what is over costs what is, however many lengths there are.
 """
 
 from collections.abc import Iterable
 from typing import Generic, TypeVar
+
+from miniqueue_py.broker.alarms import Alarms
 
 Key = TypeVar("Key")
 
@@ -17,6 +19,8 @@ class Leases(Generic[Key]):
     def __init__(self) -> None:
         self._ends: dict[float, dict[Key, float]] = {}
         self._seconds: dict[Key, float] = {}
+        self._alarms: Alarms[float] = Alarms()
+        """Of each length: when its first is over, or earlier if that one went."""
 
     def __len__(self) -> int:
         return len(self._seconds)
@@ -29,8 +33,11 @@ class Leases(Generic[Key]):
     def start(self, keys: Iterable[Key], seconds: float, now: float) -> None:
         """Begin a lease of each."""
         started = dict.fromkeys(keys, now + seconds)
+        if not started:
+            return
         self._ends.setdefault(seconds, {}).update(started)
         self._seconds.update(dict.fromkeys(started, seconds))
+        self._alarms.set(seconds, now + seconds)
 
     def renew(self, key: Key, now: float) -> None:
         """Begin the lease anew, if there is one."""
@@ -49,14 +56,25 @@ class Leases(Generic[Key]):
                 del ends[key]
                 if not ends:
                     del self._ends[seconds]
+                    self._alarms.drop(seconds)
 
     def take_over(self, now: float, limit: int) -> list[Key]:
         """End up to `limit` leases that are over; return them."""
         over: list[Key] = []
-        for ends in self._ends.values():
-            for key, until in ends.items():
-                if until > now or len(over) == limit:
-                    break
-                over.append(key)
-        self.end(over)
+        while len(over) < limit:
+            seconds = self._alarms.pop_due(now)
+            if seconds is None:
+                break
+            self._take_over(seconds, now, limit, over)
         return over
+
+    def _take_over(self, seconds: float, now: float, limit: int, over: list[Key]) -> None:
+        """End leases of that length that are over; set the alarm for the first that is not."""
+        taken: list[Key] = []
+        for key, until in self._ends[seconds].items():
+            if until > now or len(over) + len(taken) == limit:
+                self._alarms.set(seconds, until)
+                break
+            taken.append(key)
+        self.end(taken)
+        over += taken

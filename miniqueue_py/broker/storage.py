@@ -112,8 +112,11 @@ class Storage(Protocol):
         """
         ...
 
-    def peek(self, topic: str, limit: int, now: float) -> Sequence[Message]:
-        """Return what would be handed out next, and hand out nothing."""
+    def peek(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Message]:
+        """Return what would be handed out next, and hand out nothing.
+
+        As `lease` it returns, and reads, no further message behind `max_bytes`.
+        """
         ...
 
     def policy(self, topic: str) -> TopicPolicy:

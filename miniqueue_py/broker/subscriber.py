@@ -8,6 +8,7 @@ from miniqueue_py.broker.events import Delivered
 from miniqueue_py.broker.in_flight import InFlight
 from miniqueue_py.broker.leases import Leases
 from miniqueue_py.broker.settling import Decision
+from miniqueue_py.broker.untaken import Untaken
 from miniqueue_py.errors import AlreadyInitialised, LeaseExpired, NotAConsumer, NotInFlight
 
 if TYPE_CHECKING:
@@ -15,13 +16,7 @@ if TYPE_CHECKING:
     from miniqueue_py.broker.settling import Settler
     from miniqueue_py.broker.topic import Topic
 
-MOST_UNTAKEN = 2000
-"""Messages dealt to a subscriber that it has not taken yet."""
-
-MOST_UNTAKEN_BYTES = 1 << 18
-"""And their bytes: beyond these it is dealt nothing until it has taken them."""
-
-MOST_HELD = 100_000
+MOST_HELD = 10_000
 """Messages in flight at which a subscriber is dealt no more, however large its credit: when
 it leaves they go back in one turn of the loop."""
 
@@ -67,16 +62,13 @@ class Subscriber:
         self._is_consumer = False
         self._must_speak = False
         """The lease of what it saw ran out, and it has one message at a time."""
-        self._must_take = False
-        """The lease of what it was dealt ran out before it took that."""
         self._settler = settler
         self._observers = observers
         self._on_change = on_change
         self._on_lease = on_lease
         self._lease_seconds = lease_seconds
         self._leases: Leases[int] = Leases()
-        self._untaken: dict[int, Delivery] = {}
-        self._untaken_bytes = 0
+        self._untaken = Untaken()
         self._expired: list[int] = []
 
     def __repr__(self) -> str:
@@ -89,15 +81,9 @@ class Subscriber:
     @property
     def room(self) -> int:
         """How many messages it can be dealt now."""
-        if (
-            self._must_speak
-            or self._must_take
-            or self._untaken_bytes >= MOST_UNTAKEN_BYTES
-            or self.in_flight.size >= MOST_HELD_BYTES
-        ):
+        if self._must_speak or self.in_flight.size >= MOST_HELD_BYTES:
             return 0
-        room = self._credit - len(self.in_flight.deliveries)
-        return min(room, MOST_UNTAKEN - len(self._untaken))
+        return min(self._credit - len(self.in_flight.deliveries), self._untaken.room)
 
     def start(self, credit: int | None = None) -> None:
         """Become a consumer and ask for the first messages; None is a credit of one.
@@ -125,12 +111,9 @@ class Subscriber:
 
     def take(self) -> Sequence[tuple[int, Delivery]]:
         """Return the deliveries that were dealt since the last call, with their numbers."""
-        if not self._untaken and not self._must_take:
+        if not self._untaken.is_awaited:
             return ()
-        self._must_take = False
-        taken = list(self._untaken.items())
-        self._untaken.clear()
-        self._untaken_bytes = 0
+        taken = self._untaken.take()
         self._ask()
         return taken
 
@@ -187,10 +170,8 @@ class Subscriber:
             return 0
         unseen = [number for number in over if number in self._untaken]
         seen = [number for number in over if number not in self._untaken]
-        for number in unseen:
-            self._untaken_bytes -= len(self._untaken.pop(number).message.body)
+        self._untaken.lose(unseen)
         self._expired += seen
-        self._must_take = self._must_take or bool(unseen)
         self._must_speak = self._must_speak or (bool(seen) and not self.has_credit)
         self.topic.withdraw(self)  # for others first, if there are any
         self._end(seen, Decision.EXPIRED)
@@ -209,8 +190,7 @@ class Subscriber:
         in_flight = self.in_flight
         held_bytes = in_flight.size
         numbered = in_flight.add(deliveries)
-        self._untaken.update(numbered)
-        self._untaken_bytes += in_flight.size - held_bytes
+        self._untaken.add(numbered, in_flight.size - held_bytes)
         self.awaits_first = False
         seconds = self._lease_seconds or self.topic.lease_seconds
         if seconds is not None:
@@ -224,7 +204,6 @@ class Subscriber:
         """Let go of what is in flight without ending it: somebody else holds it from now on."""
         self._leases.end(self.in_flight)
         self._untaken.clear()
-        self._untaken_bytes = 0
         return self.in_flight.remove_all()
 
     def close(self, reason: str) -> None:
@@ -237,8 +216,9 @@ class Subscriber:
         self._credit = 0
         self.topic.withdraw(self)
         self.topic.subscribers.discard(self)
-        unseen, self._untaken = self._untaken, {}
-        self._end([number for number in self.in_flight if number not in unseen], decision)
+        seen = [number for number in self.in_flight if number not in self._untaken]
+        unseen = self._untaken.clear()
+        self._end(seen, decision)
         self._end(unseen, Decision.RELEASE)
 
     def _find(
@@ -246,7 +226,7 @@ class Subscriber:
     ) -> tuple[Iterable[int], Sequence[NotInFlight]]:
         """Return the numbers of what was named, and what is wrong with the others."""
         in_flight = self.in_flight
-        unseen = next(iter(self._untaken), in_flight.next_number)
+        unseen = self._untaken.first_number or in_flight.next_number
         if up_to is not None:
             if up_to >= unseen:
                 return (), [NotInFlight(word, up_to)]

@@ -13,8 +13,12 @@ front and is dealt again.
 Who can take many gets its share of what there is and goes to the end of the
 line, so a consumer with a large credit and one that takes messages one by one
 are both served, and none waits while another is given all that came.
+
+When very many were dealt in one go, the others in line wait for the next turn
+of the loop, and whoever joins them meanwhile waits with them.
 """
 
+import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -32,6 +36,10 @@ ALL = 1 << 31
 SHARE_BYTES = 1 << 18
 """No further message is dealt in the same go to one that got so many bytes."""
 
+DEALT_A_TURN = 2000
+"""After so many, the rest is dealt in the next turn of the loop: many consumers with large
+credits can take a million at once."""
+
 
 class Topic:
     """The line of subscribers that wait for a topic's next messages."""
@@ -45,6 +53,8 @@ class Topic:
         self._line: OrderedDict[Subscriber, None] = OrderedDict()
         """Not a dict: that steps over all who stood in front before it finds its first."""
         self._is_dealing = False
+        self._goes_on_later = False
+        """It has dealt enough in this turn, and is called again in the next."""
 
     def __repr__(self) -> str:
         return f"<Topic {self.name!r}, {len(self._line)} of {len(self.subscribers)} waiting>"
@@ -68,7 +78,9 @@ class Topic:
         Who is dealt something may take it, ask for more or leave at once: that
         is seen here when the next is looked for, and begins no deal of its own.
         """
-        if not self._line or self._is_dealing or self.is_closed or self._is_paused():
+        if not self._line or self._is_dealing or self._goes_on_later:
+            return
+        if self.is_closed or self._is_paused():
             return
         self._is_dealing = True
         try:
@@ -81,8 +93,12 @@ class Topic:
 
     def _deal(self) -> None:
         now = self._clock.now()
-        goes = share = 0
+        goes = share = dealt = 0
         while self._line:
+            if dealt >= DEALT_A_TURN:
+                asyncio.get_running_loop().call_soon(self._go_on)
+                self._goes_on_later = True
+                return
             if not goes:
                 goes = len(self._line)
                 share = ALL if goes == 1 else self._share(goes)
@@ -93,10 +109,15 @@ class Topic:
                 deliveries = self._storage.lease(self.name, limit, SHARE_BYTES, now)
                 if not deliveries:
                     return
+                dealt += len(deliveries)
                 subscriber.accept(deliveries, now)
             self.withdraw(subscriber)
             if subscriber.room > 0:
                 self.enrol(subscriber)
+
+    def _go_on(self) -> None:
+        self._goes_on_later = False
+        self.deal()
 
     def _share(self, waiting: int) -> int:
         """Return how many each in line gets before the first has another go."""

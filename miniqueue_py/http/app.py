@@ -73,7 +73,7 @@ class _PageRequest(Request):
 _EXPLANATIONS = {
     404: "there is no such page; a topic is published to with POST /publish/{topic}, "
     "and GET /openapi.json describes the pages",
-    405: "this method is not allowed here; publish with POST /publish/{topic}, "
+    405: "this method is not allowed here, those in Allow are; publish with POST /publish/{topic}, "
     "consume with POST /subscribe/{topic}, delete with DELETE /{topic}",
     413: f"the body is longer than {LONGEST_BODY_BYTES} bytes; send it in several requests",
 }

@@ -12,7 +12,7 @@ from miniqueue_py.broker.message import PLAIN, Message
 from miniqueue_py.broker.settling import Decision
 from miniqueue_py.broker.subscriber import Subscriber
 from miniqueue_py.errors import BadRequest, SettlementError
-from miniqueue_py.protocol.commands import Credit, Init, Settle, Verb
+from miniqueue_py.protocol.commands import Command, Credit, Init, Settle, Verb
 from miniqueue_py.protocol.lines import (
     credit_line,
     delivery_line,
@@ -43,6 +43,15 @@ def obey(subscriber: Subscriber, clock: Clock, command: Init | Credit | Settle) 
     except (SettlementError, BadRequest) as error:
         return error_line(str(error))
     return b""
+
+
+def work_of(subscriber: Subscriber, command: Command) -> int:
+    """Return how many deliveries a command that is to be carried out looks at; at least 1."""
+    if not isinstance(command, Settle):
+        return 1
+    if command.up_to is None:
+        return max(1, len(command.ids))
+    return max(1, subscriber.in_flight.count_looked_at(command.up_to))
 
 
 def delivery_lines(subscriber: Subscriber, deliveries: Iterable[tuple[int, Delivery]]) -> bytes:

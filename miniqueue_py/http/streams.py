@@ -61,7 +61,8 @@ class Streams:
         self._fallback = fallback
         self._drain_seconds = drain_seconds
         self._on_error = on_error
-        self._uploads: set[asyncio.Task[object]] = set()
+        self._uploads: set[Callable[[], object]] = set()
+        """What abandons each."""
         self._open = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -89,8 +90,8 @@ class Streams:
 
     def abandon_uploads(self) -> None:
         """Answer those who still send a message that cannot be taken any more."""
-        for task in list(self._uploads):
-            task.cancel()
+        for abandon in list(self._uploads):
+            abandon()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "HEAD":
@@ -155,11 +156,13 @@ class Streams:
             declared_bytes=declared_length(scope),
             on_error=lambda error: self._on_error(scope["path"], error),
         )
-        with self._abandonable():
+        with self._abandonable(batch.abandon):
             await batch.run()
 
     async def _upload(self, scope: Scope, receive: Receive) -> bytes:
-        with self._abandonable() as task:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  a coroutine that runs has one
+        with self._abandonable(task.cancel):
             try:
                 return await read_body(scope, receive, self._broker.limits.max_message_bytes)
             except asyncio.CancelledError:
@@ -169,15 +172,13 @@ class Streams:
                 raise ShuttingDown from None
 
     @contextmanager
-    def _abandonable(self) -> Iterator[asyncio.Task[object]]:
-        """Let `abandon_uploads` cancel the block."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  a coroutine that runs has one
-        self._uploads.add(task)
+    def _abandonable(self, abandon: Callable[[], object]) -> Iterator[None]:
+        """Let `abandon_uploads` end what the block does."""
+        self._uploads.add(abandon)
         try:
-            yield task
+            yield
         finally:
-            self._uploads.discard(task)
+            self._uploads.discard(abandon)
 
     async def _subscribe(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
         if not _can_duplex(scope):

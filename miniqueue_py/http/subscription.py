@@ -12,25 +12,26 @@ a command does is commands.py's.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.subscriber import Subscriber
 from miniqueue_py.http.asgi import Receive, Send
-from miniqueue_py.http.commands import delivery_lines, obey
+from miniqueue_py.http.commands import delivery_lines, obey, work_of
 from miniqueue_py.http.problems import FAILED
-from miniqueue_py.protocol.commands import Command, CommandReader, Init, Refused, Settle
+from miniqueue_py.http.waiting import WaitingCommands
+from miniqueue_py.protocol.commands import Command, CommandReader, Refused, Settle
 from miniqueue_py.protocol.lines import closing_line, error_line, expired_line
 
 MAX_WAITING_COMMANDS = 1000
 """Commands that came and could not be carried out yet, beyond one for each delivery in
-flight. A client that waits for what it asked for has one."""
+flight; one that names deliveries counts as often as it names them. A client that waits
+for what it asked for has one."""
 
-COMMANDS_A_TURN = 1000
-"""After so many, other streams have their turn of the loop."""
+WORK_A_TURN = 1000
+"""After so many commands, or deliveries that these look at, other streams have their turn
+of the loop."""
 
 ENOUGH_BYTES = 1 << 16
 """Lines are sent together up to here."""
@@ -41,12 +42,6 @@ FAREWELL_SECONDS = 0.5
 LAST_LINE_SECONDS = 0.05
 """Between a last line and the end, for a peer that still talks: a server may reset the
 stream right behind its end, and some clients (curl 7.88) then drop what came with it."""
-
-
-class _Said(NamedTuple):
-    command: Command
-    is_ahead: bool
-    """It came in one piece with the INIT before it."""
 
 
 class Subscription:
@@ -71,7 +66,7 @@ class Subscription:
         self._drain_seconds = drain_seconds
         self._on_error = on_error
         self._bell = asyncio.Event()
-        self._commands: deque[_Said] = deque()
+        self._commands = WaitingCommands()
         self._has_ended = False
         """The request body is over: nothing more will be said."""
         self._is_gone = False
@@ -127,11 +122,11 @@ class Subscription:
                 if event["type"] == "http.disconnect":
                     self._is_gone = True
                 elif not self._has_ended and self._last_line is None:
-                    self._hear(commands.feed(event.get("body", b"")))
+                    self._commands.add(commands.feed(event.get("body", b"")))
                     if not event.get("more_body", False):
-                        self._hear(commands.feed_end())
+                        self._commands.add(commands.feed_end())
                         self._has_ended = True
-                    if len(self._commands) > MAX_WAITING_COMMANDS + self._held:
+                    if self._commands.weight > MAX_WAITING_COMMANDS + self._held:
                         self._commands.clear()
                         self._last_line = closing_line("limit")
                         if self._is_sending:  # and may be for ever: the peer does not read
@@ -146,12 +141,6 @@ class Subscription:
     def _held(self) -> int:
         return len(self._subscriber.in_flight)
 
-    def _hear(self, commands: list[Command]) -> None:
-        is_ahead = False
-        for command in commands:
-            self._commands.append(_Said(command, is_ahead))
-            is_ahead = is_ahead or isinstance(command, Init)
-
     def _on_change(self) -> None:
         self._bell.set()
         if self._subscriber.closing:
@@ -162,14 +151,14 @@ class Subscription:
     async def _serve(self) -> None:
         while True:
             self._bell.clear()
-            lines = self._step()
+            lines, has_more = self._step()
             if lines:
                 await self._send_lines(lines)
-            elif self._is_over():
-                return
-            elif self._commands and not self._must_wait():
-                await asyncio.sleep(0)
-            else:
+            if has_more:
+                await asyncio.sleep(0)  # also after a send, which need not wait
+            elif not lines:
+                if self._is_over():
+                    return
                 await self._bell.wait()
 
     def _is_over(self) -> bool:
@@ -177,14 +166,14 @@ class Subscription:
             return True
         return self._has_ended and not self._commands
 
-    def _step(self) -> bytes:
-        """Carry out what can be, and return the lines that brings."""
+    def _step(self) -> tuple[bytes, bool]:
+        """Carry out what can be in a turn; return the lines that brings, and if more is to do."""
         subscriber = self._subscriber
         lines: list[bytes] = []
-        size = obeyed = 0
-        while size < ENOUGH_BYTES and obeyed < COMMANDS_A_TURN:
-            if self._is_gone or self._last_line is not None:
-                break
+        size = work = 0
+        while not self._is_gone and self._last_line is None:
+            if size >= ENOUGH_BYTES or work >= WORK_A_TURN:
+                return b"".join(lines), True
             # That a lease ran out is told before its message comes again.
             if expired := subscriber.take_expired():
                 lines.append(self._expired_lines(expired))
@@ -193,10 +182,11 @@ class Subscription:
             elif not self._commands or subscriber.closing or self._must_wait():
                 break
             else:
-                lines.append(self._obey(self._commands.popleft().command))
-                obeyed += 1
+                command = self._commands.pop()
+                work += work_of(subscriber, command)
+                lines.append(self._obey(command))
             size += len(lines[-1])
-        return b"".join(lines)
+        return b"".join(lines), False
 
     def _expired_lines(self, expired: Sequence[int]) -> bytes:
         """Tell of leases that ran out, unless nobody asked for any: MiniQueue has no such line."""
@@ -211,7 +201,7 @@ class Subscription:
         together with INIT. A stray settlement must not take a message that
         its consumer has not seen.
         """
-        command, is_ahead = self._commands[0]
+        command, is_ahead, _ = self._commands.first
         return is_ahead and self._subscriber.awaits_first and isinstance(command, Settle)
 
     def _obey(self, command: Command) -> bytes:
@@ -227,8 +217,7 @@ class Subscription:
         await self._send_lines(closing_line(self._subscriber.closing or ""))
         while self._subscriber.in_flight and not self._is_gone and not self._last_line:
             if self._commands:
-                for _ in range(min(len(self._commands), COMMANDS_A_TURN)):
-                    self._obey(self._commands.popleft().command)
+                self._settle_some()
                 await asyncio.sleep(0)
             elif self._has_ended:
                 break
@@ -236,6 +225,14 @@ class Subscription:
                 self._bell.clear()
                 await self._bell.wait()
         self._last_line = None  # the closing line was it
+
+    def _settle_some(self) -> None:
+        """Carry out as many commands as a turn may; nobody is told what they bring."""
+        work = 0
+        while self._commands and work < WORK_A_TURN:
+            command = self._commands.pop()
+            work += work_of(self._subscriber, command)
+            self._obey(command)
 
     async def _send_lines(self, lines: bytes) -> None:
         self._is_sending = True

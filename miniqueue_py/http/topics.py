@@ -5,7 +5,6 @@ turn of the loop for long, however many topics there are.
 """
 
 import asyncio
-from bisect import bisect_right
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -13,7 +12,6 @@ from quart import Blueprint, Response, request
 
 from miniqueue_py.broker.administration import Administration, Overview
 from miniqueue_py.broker.broker import Broker
-from miniqueue_py.broker.message import Message
 from miniqueue_py.broker.policy import policy_as_json, policy_from_json
 from miniqueue_py.errors import TopicNotFound
 from miniqueue_py.http.json_bodies import answer, answer_encoded, nothing, read_json
@@ -26,8 +24,6 @@ MOST_TOPICS = 1000
 
 MOST_PEEKED = 1000
 PEEKED_UNASKED = 10
-ENOUGH_PEEKED_BYTES = 1 << 20
-"""No further message is shown behind so many bytes of them."""
 
 MOST_REDRIVEN = 10**18 - 1
 """By number; all is by no number."""
@@ -60,12 +56,10 @@ class _Topics:
         query = Query(request.scope["query_string"])
         after = query.text("after")
         limit = query.whole_number("max", MOST_TOPICS, least=1, most=MOST_TOPICS)
-        names = self._administration.topics()
-        start = 0 if after is None else bisect_right(names, after)
-        shown = names[start : start + limit]
-        value: dict[str, object] = {"topics": await self._overviews(shown)}
-        if start + limit < len(names):
-            value["next"] = shown[-1]
+        names = await self._administration.topics_after(after, limit + 1)
+        value: dict[str, object] = {"topics": await self._overviews(names[:limit])}
+        if len(names) > limit:
+            value["next"] = names[limit - 1]
         return answer(value)
 
     async def show(self, segment: str) -> Response:
@@ -103,7 +97,7 @@ class _Topics:
         topic = _topic(segment)
         query = Query(request.scope["query_string"])
         limit = query.whole_number("max", PEEKED_UNASKED, least=1, most=MOST_PEEKED)
-        messages = _first(self._administration.peek(topic, limit), ENOUGH_PEEKED_BYTES)
+        messages = self._administration.peek(topic, limit)
         return answer_encoded(b'{"messages":[%b]}' % b",".join(map(as_object, messages)))
 
     async def _overviews(self, names: Sequence[str]) -> list[dict[str, object]]:
@@ -155,12 +149,3 @@ def overview_as_json(overview: Overview) -> dict[str, object]:
 
 def _topic(segment: str) -> str:
     return topic_name(segment.encode("latin-1"))
-
-
-def _first(messages: Sequence[Message], enough_bytes: int) -> Sequence[Message]:
-    shown = 0
-    for count, message in enumerate(messages):
-        if shown >= enough_bytes:
-            return messages[:count]
-        shown += len(message.body)
-    return messages

@@ -30,11 +30,11 @@ class BadLine(NamedTuple):
 
 
 class BatchEntry(NamedTuple):
-    """A message and what its publisher asks for it."""
+    """A message and what its publisher asks for it; None is what it does not say."""
 
     body: bytes
-    delay_seconds: float = 0.0
-    priority: int = 0
+    delay_seconds: float | None = None
+    priority: int | None = None
     ttl_seconds: float | None = None
     key: str | None = None
     """The idempotency key."""
@@ -139,10 +139,10 @@ def parse_entry(line: bytes, number: int, longest_message: int) -> BatchEntry:
         return BatchEntry(body, line=number)
     return BatchEntry(
         body,
-        _option(value, "delay", check_delay, 0.0),
-        _option(value, "priority", check_priority, 0),
-        _option(value, "ttl", check_ttl, None),
-        _option(value, "key", check_key, None),
+        _option(value, "delay", check_delay),
+        _option(value, "priority", check_priority),
+        _option(value, "ttl", check_ttl),
+        _option(value, "key", check_key),
         number,
     )
 
@@ -175,11 +175,11 @@ def _body(value: object) -> bytes:
 
 
 def _option(
-    value: dict[str, object], name: str, check: Callable[[object], Checked], default: Checked
-) -> Checked:
+    value: dict[str, object], name: str, check: Callable[[object], Checked]
+) -> Checked | None:
     option = value.get(name)
     if option is None:
-        return default
+        return None
     try:
         return check(option)
     except ValueError as error:

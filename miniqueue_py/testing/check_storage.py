@@ -24,6 +24,7 @@ from miniqueue_py.broker.storage import Moved, Storage, TopicStatistics
 from miniqueue_py.testing import check_storage_time
 from miniqueue_py.testing.storing import (
     ANY_NUMBER,
+    ANY_SIZE,
     NOW,
     bodies,
     counts,
@@ -89,9 +90,16 @@ async def check_a_message_tells_its_id_its_date_and_its_attempt(storage: Storage
 async def check_peek_shows_what_comes_next_and_takes_nothing(storage: Storage) -> None:
     await publish(storage, "peek", b"1", b"2", b"3")
     lease(storage, "peek", 1)
-    assert [message.body for message in storage.peek("peek", 1, NOW)] == [b"2"]
-    assert [message.body for message in storage.peek("peek", 9, NOW)] == [b"2", b"3"]
+    assert [message.body for message in storage.peek("peek", 1, ANY_SIZE, NOW)] == [b"2"]
+    assert [message.body for message in storage.peek("peek", 9, ANY_SIZE, NOW)] == [b"2", b"3"]
     assert counts(storage, "peek") == (2, 1, 0)
+
+
+async def check_peek_stops_behind_the_message_that_fills_it(storage: Storage) -> None:
+    await publish(storage, "peek size", b"12345", b"12345", b"1")
+    assert len(storage.peek("peek size", 9, 6, NOW)) == 2
+    assert len(storage.peek("peek size", 9, 5, NOW)) == 1
+    assert not storage.peek("peek size", 9, 0, NOW)
 
 
 # Settling
@@ -270,7 +278,7 @@ async def check_watchers_hear_of_everything_that_becomes_ready(storage: Storage)
 
 async def check_an_unknown_topic_is_empty_and_not_made(storage: Storage) -> None:
     assert not lease(storage, "unknown", 1)
-    assert not storage.peek("unknown", 1, NOW)
+    assert not storage.peek("unknown", 1, ANY_SIZE, NOW)
     assert storage.statistics("unknown") == TopicStatistics()
     await storage.purge("unknown")
     assert "unknown" not in storage.topics()

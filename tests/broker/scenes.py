@@ -1,5 +1,6 @@
 """What the broker's tests say all the time."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -65,6 +66,12 @@ def ack(subscriber: Subscriber, *ids: int, **others: Any) -> Sequence[NotInFligh
 
 def nack(subscriber: Subscriber, *ids: int, **others: Any) -> Sequence[NotInFlight]:
     return settle(subscriber, Decision.NACK, *ids, **others)
+
+
+async def some_turns() -> None:
+    """Let the loop do what it has before it."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 def places(storage: Storage, topic: str = "orders") -> tuple[int, int, int]:

@@ -1,7 +1,10 @@
 """Pausing, looking, describing."""
 
+import asyncio
+
 import pytest
 
+from miniqueue_py.broker import administration as rules
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
@@ -167,6 +170,27 @@ async def test_topics_are_those_with_messages_or_a_policy_in_order(
     await broker.purge("c")
 
     assert administration.topics() == ["a", "b"]
+
+
+async def test_names_behind_another_come_in_order_with_turns_for_others_in_between(
+    broker: Broker, administration: Administration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "_NAMES_A_TURN", 10)
+    names = [f"{number:03}" for number in range(500)]
+    for name in names[::-2] + names[::2]:
+        await publish(broker, b"1", topic=name)
+    turns = 0
+
+    looking = asyncio.create_task(administration.topics_after("100", 25))
+    while not looking.done():
+        turns += 1
+        await asyncio.sleep(0)
+
+    assert turns > 40
+    assert looking.result() == names[101:126]
+    assert await administration.topics_after(None, 3) == names[:3]
+    assert await administration.topics_after("497", 3) == names[498:]
+    assert await administration.topics_after("499", 3) == []
 
 
 async def test_topic_that_was_never_there_is_not_found(administration: Administration) -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from miniqueue_py.broker import subscriber as rules
 from miniqueue_py.broker.broker import Broker
-from miniqueue_py.broker.subscriber import MOST_UNTAKEN, MOST_UNTAKEN_BYTES
 from miniqueue_py.broker.topic import SHARE_BYTES
+from miniqueue_py.broker.untaken import MOST_UNTAKEN, MOST_UNTAKEN_BYTES
 from miniqueue_py.storage.memory import MemoryStorage
 from tests.broker.scenes import Consume, ack, bodies, places, publish
 

@@ -3,6 +3,7 @@
 import pytest
 
 from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.topic import DEALT_A_TURN
 from miniqueue_py.errors import AlreadyInitialised, NotAConsumer
 from miniqueue_py.storage.memory import MemoryStorage
 from tests.broker.scenes import (
@@ -14,6 +15,7 @@ from tests.broker.scenes import (
     numbers,
     places,
     publish,
+    some_turns,
     texts,
 )
 
@@ -194,7 +196,9 @@ async def test_leaving_in_the_middle_of_a_delivery_gives_it_to_the_next_in_line(
         assert not leaver.in_flight
 
 
-async def test_who_takes_in_the_middle_of_a_delivery_gets_all_there_is(broker: Broker) -> None:
+async def test_who_takes_in_the_middle_of_a_delivery_gets_all_there_is_in_some_turns(
+    broker: Broker,
+) -> None:
     taken: list[bytes] = []
 
     def take() -> None:
@@ -206,5 +210,7 @@ async def test_who_takes_in_the_middle_of_a_delivery_gets_all_there_is(broker: B
         await publish(broker, *texts(5000))
 
         subscriber.start()
+        assert taken == texts(DEALT_A_TURN)
+        await some_turns()
 
         assert taken == texts(5000)

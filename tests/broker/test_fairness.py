@@ -1,14 +1,18 @@
 """Consumers side by side on one topic: whoever asks is served, whatever the others take."""
 
+import asyncio
 from collections import Counter
+from contextlib import ExitStack
+from itertools import pairwise
 
 import pytest
 
+from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.subscriber import Subscriber
-from miniqueue_py.broker.topic import SHARE
+from miniqueue_py.broker.topic import DEALT_A_TURN, SHARE
 from miniqueue_py.storage.memory import MemoryStorage
-from tests.broker.scenes import Consume, ack, bodies, places, publish, texts
+from tests.broker.scenes import Consume, ack, bodies, places, publish, some_turns, texts
 
 pytestmark = pytest.mark.anyio
 
@@ -139,3 +143,73 @@ async def test_who_leaves_gives_all_it_holds_to_those_who_wait(
 
     assert bodies(first) == [b"1"]
     assert bodies(second) == texts(99, first=2)
+
+
+async def test_many_with_large_credits_are_dealt_so_many_in_one_turn_and_all_in_the_end(
+    broker: Broker, administration: Administration, consume: Consume, storage: MemoryStorage
+) -> None:
+    await publish(broker, *texts(20_000))
+    await administration.pause("orders")
+    consumers = [consume(1000) for _ in range(20)]
+    held = [0]
+
+    resuming = asyncio.create_task(administration.resume("orders"))
+    for _ in range(30):
+        await asyncio.sleep(0)
+        held.append(places(storage)[1])
+
+    await resuming
+    assert held[-1] == 20_000
+    assert max(after - before for before, after in pairwise(held)) <= DEALT_A_TURN + SHARE
+    assert {len(each.take()) for each in consumers} == {1000}
+
+
+async def test_who_asks_while_more_is_to_be_dealt_has_its_place_in_line(
+    broker: Broker, consume: Consume, storage: MemoryStorage
+) -> None:
+    many = [consume(1000) for _ in range(4)]
+    await publish(broker, *texts(10_000))
+    assert places(storage)[1] == DEALT_A_TURN
+
+    small = consume()
+    assert not small.take(), "this turn has had enough"
+    await asyncio.sleep(0)
+
+    assert len(small.take()) == 1
+    await some_turns()
+    assert {len(each.in_flight) for each in many} == {1000}
+
+
+async def test_nothing_more_is_dealt_to_those_who_left_before_their_turn(
+    broker: Broker, storage: MemoryStorage
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(broker.subscribe("orders", lambda: None)).start(1000)
+        await publish(broker, *texts(4000))
+        assert places(storage)[1] == DEALT_A_TURN
+    await some_turns()
+
+    assert places(storage) == (4000, 0, 0)
+
+
+@pytest.mark.parametrize("ends", ["draining", "paused"])
+async def test_nothing_more_is_dealt_of_a_topic_that_drains_or_is_paused_meanwhile(
+    broker: Broker,
+    administration: Administration,
+    consume: Consume,
+    storage: MemoryStorage,
+    ends: str,
+) -> None:
+    for _ in range(4):
+        consume(1000)
+    await publish(broker, *texts(4000))
+
+    if ends == "draining":
+        broker.drain()
+    else:
+        await administration.pause("orders")
+    held = places(storage)[1]
+    await some_turns()
+
+    assert places(storage)[1] == held < 4000

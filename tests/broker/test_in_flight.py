@@ -80,3 +80,15 @@ def test_hundreds_of_thousands_are_settled_one_by_one_at_the_same_price_each() -
         in_flight.remove([oldest])
 
     assert not in_flight
+
+
+def test_search_is_counted_as_what_it_looks_at_at_most() -> None:
+    in_flight = InFlight()
+    assert in_flight.count_looked_at(5) == 0
+    in_flight.add(dealt(*[b"x"] * 1000))
+    assert in_flight.count_looked_at(10) == 10
+
+    in_flight.remove(range(2, 1000))
+
+    assert in_flight.count_looked_at(999) == 4, "numbers of those that are gone are stepped over"
+    assert in_flight.find_up_to(999) == [1]

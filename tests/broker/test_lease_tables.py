@@ -1,11 +1,29 @@
 """The tables behind leases, without a broker."""
 
 from itertools import chain
+from typing import NoReturn
 
 import pytest
 
 from miniqueue_py.broker.alarms import Alarms
 from miniqueue_py.broker.leases import Leases
+
+
+class Looked(dict[float, dict[int, float]]):
+    """Tables that remember who asked for which."""
+
+    def __init__(self, tables: dict[float, dict[int, float]]) -> None:
+        super().__init__(tables)
+        self.looked_at: set[float] = set()
+
+    def __getitem__(self, seconds: float) -> dict[int, float]:
+        self.looked_at.add(seconds)
+        return super().__getitem__(seconds)
+
+    def values(self) -> NoReturn:
+        raise AssertionError("all tables are looked at")
+
+    items = __iter__ = values
 
 
 def test_lease_is_over_at_its_end_and_not_before() -> None:
@@ -51,6 +69,50 @@ def test_no_more_are_over_than_are_asked_for() -> None:
 
     assert [len(each) for each in taken] == [4, 4, 2, 0]
     assert sorted(chain.from_iterable(taken)) == list(range(10))
+
+
+def test_lease_of_nothing_leaves_nothing() -> None:
+    leases: Leases[int] = Leases()
+
+    leases.start([], 10, now=100)
+
+    assert not leases._ends
+    assert leases.first_end is None
+
+
+def test_lengths_that_are_not_due_are_not_looked_at() -> None:
+    leases: Leases[int] = Leases()
+    for number in range(10_000):
+        leases.start([number], 10 + number, now=100)
+    leases._ends = Looked(leases._ends)
+
+    assert leases.take_over(109, limit=10) == []
+    assert leases.take_over(111, limit=10) == [0, 1]
+
+    assert len(leases._ends.looked_at) <= 2
+
+
+def test_lengths_that_came_and_went_are_not_kept() -> None:
+    leases: Leases[int] = Leases()
+    for number in range(10_000):
+        leases.start([number], 10 + number, now=100)
+        leases.end([number])
+
+    assert not leases._ends
+    assert len(leases._alarms._heap) < 100
+
+
+def test_leases_of_many_lengths_are_over_in_their_order() -> None:
+    leases: Leases[int] = Leases()
+    for seconds in (30, 10, 20):
+        leases.start([seconds, seconds + 1], seconds, now=100)
+    leases.renew(10, 105)
+    leases.end([11])
+
+    assert leases.take_over(115, limit=10) == [10]
+    assert leases.take_over(140, limit=3) == [20, 21, 30]
+    assert leases.take_over(140, limit=3) == [31]
+    assert not leases._ends
 
 
 def test_alarm_goes_off_at_its_instant_once() -> None:

@@ -11,6 +11,7 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.receipts import Receipt
 from miniqueue_py.errors import ShuttingDown
+from miniqueue_py.storage.bounds import EXPIRED_AT_ONCE
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
 from tests.broker.scenes import Consume, bodies, places, publish, texts, tick_after
@@ -48,6 +49,33 @@ async def test_what_is_ready_is_received_at_once(broker: Broker, storage: Memory
 
 async def test_without_a_wait_there_may_be_nothing(broker: Broker) -> None:
     assert await broker.receive("orders", 3, 0) == []
+
+
+async def test_empty_topic_costs_nothing_whatever_lease_is_asked_for(broker: Broker) -> None:
+    for number in range(100):
+        assert await broker.receive("orders", 1, 0, 30 + number) == []
+
+    assert not broker.receipts._leases._ends
+
+
+@pytest.mark.parametrize("wait", [0, 0.001])
+async def test_what_lives_behind_thousands_that_expired_is_received_without_a_wait(
+    broker: Broker, clock: ManualClock, wait: float
+) -> None:
+    await publish(broker, *texts(5 * EXPIRED_AT_ONCE), ttl_seconds=1)
+    await publish(broker, b"alive")
+    clock._now += 2
+
+    assert await received(await receive(broker, wait=wait)) == [b"alive"]
+
+
+async def test_paused_topic_and_no_wait_bring_nothing_at_once(
+    broker: Broker, administration: Administration
+) -> None:
+    await publish(broker, b"one")
+    await administration.pause("orders")
+
+    assert await asyncio.wait_for(broker.receive("orders", 1, 0), 10) == []
 
 
 async def test_first_message_that_comes_ends_the_wait(broker: Broker, clock: ManualClock) -> None:

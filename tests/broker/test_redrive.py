@@ -10,7 +10,9 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.settling import Decision
 from miniqueue_py.errors import TopicNotFound
+from miniqueue_py.storage.bounds import EXPIRED_AT_ONCE
 from miniqueue_py.storage.memory import MemoryStorage
+from miniqueue_py.testing.clock import ManualClock
 from tests.broker.scenes import (
     Consume,
     attempts,
@@ -120,6 +122,36 @@ async def test_behind_too_many_that_are_no_dead_letters_nothing_is_looked_for(
     assert await administration.redrive("orders.dead") == 0
 
     assert places(storage, "orders.dead") == (2001, 0, 0)
+
+
+async def test_behind_too_many_bytes_that_are_no_dead_letters_nothing_is_looked_for(
+    broker: Broker, administration: Administration, storage: MemoryStorage
+) -> None:
+    count = 2 * rules.MOST_BYTES_PASSED_OVER >> 20
+    await publish(broker, *[bytes(1 << 20)] * count, topic="orders.dead")
+    await bury(broker, b"one")
+    most_held = 0
+
+    redriving = asyncio.create_task(administration.redrive("orders.dead"))
+    while not redriving.done():
+        most_held = max(most_held, places(storage, "orders.dead")[1])
+        await asyncio.sleep(0)
+
+    assert redriving.result() == 0
+    assert most_held == count // 2
+    assert places(storage, "orders.dead") == (count + 1, 0, 0)
+
+
+async def test_dead_letters_behind_thousands_that_expired_are_redriven(
+    broker: Broker, administration: Administration, clock: ManualClock, storage: MemoryStorage
+) -> None:
+    await publish(broker, *texts(3 * EXPIRED_AT_ONCE), topic="orders.dead", ttl_seconds=1)
+    await bury(broker, *texts(3))
+    clock._now += 2
+
+    assert await administration.redrive("orders.dead") == 3
+
+    assert places(storage, "orders.dead") == (0, 0, 0)
 
 
 async def test_redrive_takes_nothing_from_consumers_and_gives_nothing_twice(

@@ -82,3 +82,27 @@ async def test_slices_do_not_change_the_order(
     due = [*texts(SLICE, first=2 * SLICE), *texts(SLICE, first=SLICE), *texts(SLICE, first=0)]
     subscriber = consume(10 * SLICE)
     assert bodies(subscriber) + bodies(subscriber) == [*due, b"last"]
+
+
+async def test_leases_that_were_begun_anew_are_passed_over_in_slices_too(
+    broker: Broker, consume: Consume, clock: ManualClock
+) -> None:
+    await publish(broker, *[b"x"] * 3 * SLICE)
+    streams = [consume(lease=10) for _ in range(3 * SLICE)]
+    await clock.advance(9)
+    for stream in streams:
+        stream.take()
+        stream.touch(clock.now(), "TOUCH")
+    await clock.advance(1)
+    turns = 0
+
+    ticking = asyncio.create_task(broker.tick())
+    while not ticking.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert turns > 3
+    assert not any(stream.take_expired() for stream in streams)
+    await clock.advance(9)
+    await broker.tick()
+    assert all(stream.take_expired() for stream in streams)

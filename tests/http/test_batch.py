@@ -204,6 +204,16 @@ async def test_lines_own_terms_come_before_those_of_the_request(wire: Wire) -> N
     assert wire.kept() == [b"9"]
 
 
+async def test_line_may_ask_for_what_is_usual_where_its_request_asks_for_more(wire: Wire) -> None:
+    async with wire.batch(NDJSON, "?priority=5&delay=60s") as stream:
+        await stream.say(line(b"5", delay=0) + line(b"0", delay=0, priority=0), is_last=True)
+        await stream.answer()
+
+    assert wire.kept() == [b"5", b"0"]
+    await wire.publish(b"3", priority=3)
+    assert wire.kept() == [b"5", b"3", b"0"]
+
+
 async def test_key_in_the_head_of_a_batch_is_refused(wire: Wire) -> None:
     async with wire.batch({**TEXT, "idempotency-key": "a"}) as stream:
         await stream.answer()

@@ -6,7 +6,7 @@ import pytest
 
 from miniqueue_py.http import batch as rules
 from tests.http.asgi import settle
-from tests.http.streaming import SlowStorage, Wire
+from tests.http.streaming import NDJSON, SlowStorage, Wire
 
 pytestmark = pytest.mark.anyio
 
@@ -116,7 +116,7 @@ async def test_stream_is_not_read_while_storage_stalls_whatever_is_sent(
     assert stream.values[-1] == published(100 * piece.count(b"\n"))
 
 
-async def test_stream_is_not_read_while_its_client_does_not_read_confirms(
+async def test_client_may_send_everything_before_it_reads_a_confirm(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rules, "MAX_UNCONFIRMED_BYTES", 5000)
@@ -124,13 +124,30 @@ async def test_stream_is_not_read_while_its_client_does_not_read_confirms(
         stream.may_send.clear()
         for _ in range(100):
             await stream.say(b"12345678\n" * 10)
-        assert stream.unheard > 80
+        await stream.say(b"", is_last=True)
+        assert not stream.unheard
+        assert stream.values == []
 
         stream.may_send.set()
-        await stream.say(b"", is_last=True)
-        await asyncio.wait_for(stream.task, 10)
+        await stream.answer()
 
-    assert stream.values[-1] == published(1000)
+    first, *between, last = stream.values
+    assert first == published(10), "it was on its way while others were counted"
+    assert between == [published(1000)]
+    assert last == published(1000)
+
+
+async def test_who_reads_nothing_and_sent_a_bad_line_is_not_waited_for(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "FAREWELL_SECONDS", 0.01)
+    async with wire.batch(NDJSON) as stream:
+        stream.may_send.clear()
+        await stream.say(b'{"msg":"eA=="}\nbad\n')
+        await stream.answer()
+
+    assert not stream.has_ended
+    assert wire.kept() == [b"x"]
 
 
 async def test_drain_confirms_what_was_taken_and_says_why_it_takes_no_more() -> None:
@@ -162,6 +179,78 @@ async def test_drain_does_not_wait_long_for_storage_that_stalls(
         await stream.answer()
 
     assert stream.values == [{"closing": "draining"}]
+
+
+async def test_batch_whose_body_is_over_has_its_whole_answer_from_a_broker_that_drains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rules, "FAREWELL_SECONDS", 0)
+    storage = SlowStorage()
+    wire = Wire(storage)
+    async with wire.batch() as stream:
+        await stream.say(b"1\n2\n", is_last=True)
+
+        wire.broker.drain()
+        wire.app.abandon_uploads()
+        await settle()
+        assert not stream.task.done()
+        storage.finish()
+        await stream.answer()
+
+    assert stream.values == [published(2), published(2)]
+
+
+async def test_batch_whose_line_was_refused_is_confirmed_by_a_broker_that_drains() -> None:
+    storage = SlowStorage()
+    wire = Wire(storage)
+    async with wire.batch(NDJSON) as stream:
+        await stream.say(b'{"msg":"eA=="}\nbad\n')
+
+        wire.broker.drain()
+        wire.app.abandon_uploads()
+        await settle()
+        storage.finish()
+        await stream.answer()
+
+    assert stream.values[0] == published(1)
+    assert stream.values[1]["line"] == 2
+
+
+async def test_drain_tells_what_is_durable_before_it_tells_that_it_closes(wire: Wire) -> None:
+    async with wire.batch() as stream:
+        stream.may_send.clear()
+        await stream.say(b"1\n")
+        await stream.say(b"2\n")
+
+        wire.broker.drain()
+        wire.app.abandon_uploads()
+        stream.may_send.set()
+        await stream.answer()
+
+    assert stream.values[-2:] == [published(2), {"closing": "draining"}]
+    assert stream.has_ended
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_batch_that_has_just_begun_ends_with_a_last_line_when_the_broker_drains(
+    wire: Wire, turns: int
+) -> None:
+    stream = wire.batch()
+    stream.may_send.clear()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+    stream.may_send.set()
+    wire.broker.drain()
+    wire.app.abandon_uploads()
+    async with stream:
+        await stream.answer()
+
+    if stream.status == 200:
+        assert stream.values == [{"closing": "draining"}]
+    else:
+        assert stream.status == 503
+    assert stream.has_ended
 
 
 async def test_lines_that_come_when_the_broker_drains_are_no_bad_lines(wire: Wire) -> None:

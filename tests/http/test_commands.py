@@ -6,7 +6,7 @@ import pytest
 
 from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.subscriber import Subscriber
-from miniqueue_py.http.commands import delivery_lines, obey
+from miniqueue_py.http.commands import delivery_lines, obey, work_of
 from miniqueue_py.protocol.commands import Refused, parse_command
 from tests.http.streaming import Wire
 
@@ -87,7 +87,7 @@ async def test_dead_is_buried_and_release_is_not_counted(
     say(wire, subscriber, "NACK 3")
 
     assert wire.kept("orders.dead") == [b"1"]
-    assert [each.attempt for each in wire.storage.peek("orders", 2, 0)] == [1, 2]
+    assert [each.attempt for each in wire.storage.peek("orders", 2, 1 << 20, 0)] == [1, 2]
 
 
 async def test_touch_begins_leases_anew(wire: Wire, subscriber: Subscriber) -> None:
@@ -144,3 +144,32 @@ async def test_message_without_a_date_is_delivered_without_one(wire: Wire) -> No
         line = delivery_lines(subscriber, [(number, undated)])
 
     assert line == b'{"msg":"MQ==","id":1,"attempt":1,"messageId":"1-1"}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "work"),
+    [
+        ("INIT 5", 1),
+        ("CREDIT 5", 1),
+        ("ACK", 1),
+        ("NACK 2", 1),
+        ("DACK 5 1 2 3", 3),
+        ("ACK 7 8 9 10 11", 5),
+        ("TOUCH ..2", 2),
+        ("BACK ..3", 3),
+    ],
+)
+async def test_command_is_as_much_work_as_it_looks_at_deliveries(
+    subscriber: Subscriber, text: str, work: int
+) -> None:
+    assert work_of(subscriber, parse_command(text)) == work
+
+
+async def test_settling_up_to_what_was_settled_long_ago_is_little_work(
+    wire: Wire, subscriber: Subscriber
+) -> None:
+    say(wire, subscriber, "ACK ..3")
+    subscriber.take()
+
+    assert work_of(subscriber, parse_command("ACK ..3")) == 1
+    assert work_of(subscriber, parse_command("ACK ..5")) == 2

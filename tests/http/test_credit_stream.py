@@ -6,8 +6,9 @@ from itertools import pairwise
 import pytest
 
 from miniqueue_py.broker.policy import TopicPolicy
-from miniqueue_py.broker.subscriber import MOST_UNTAKEN, MOST_UNTAKEN_BYTES
+from miniqueue_py.broker.subscriber import MOST_HELD
 from miniqueue_py.broker.topic import SHARE_BYTES
+from miniqueue_py.broker.untaken import MOST_UNTAKEN, MOST_UNTAKEN_BYTES
 from miniqueue_py.http import subscription
 from tests.http.asgi import Exchange, settle
 from tests.http.streaming import Wire
@@ -24,6 +25,10 @@ def wire() -> Wire:
 
 def ids(stream: Exchange) -> list[int]:
     return [value["id"] for value in stream.values if "id" in value]
+
+
+def spelled(first: int, last: int) -> bytes:
+    return b" ".join([b"%d" % number for number in range(first, last + 1)])
 
 
 async def test_line_of_a_plain_message(wire: Wire) -> None:
@@ -167,7 +172,7 @@ async def test_stream_that_has_no_lease_is_told_of_none(wire: Wire) -> None:
 async def test_client_that_does_not_read_is_given_so_many_messages_whatever_its_credit(
     wire: Wire,
 ) -> None:
-    await wire.publish(*[b"x"] * 20_000)
+    await wire.publish(*[b"x"] * 2 * MOST_HELD)
     async with wire.subscribe() as stream:
         stream.may_send.clear()
         await stream.say(b'"INIT 1000000"')
@@ -179,7 +184,21 @@ async def test_client_that_does_not_read_is_given_so_many_messages_whatever_its_
 
         stream.may_send.set()
         await settle()
-        assert len(ids(stream)) == 20_010
+        assert len(ids(stream)) == MOST_HELD
+
+
+async def test_credit_past_all_bounds_brings_everything_to_who_settles(wire: Wire) -> None:
+    messages = 3 * MOST_HELD
+    await wire.publish(*[b"x"] * messages)
+    async with wire.subscribe() as stream:
+        await stream.say(b'"INIT 1000000"')
+        await settle()
+        for last in range(1000, messages + 1, 1000):
+            assert wire.places()[1] <= MOST_HELD
+            await stream.say(b'"ACK ..%d"' % last)
+
+        assert ids(stream) == list(range(1, messages + 1))
+    assert wire.places() == (0, 0, 0)
 
 
 async def test_client_that_does_not_read_is_given_so_many_bytes_whatever_its_credit(
@@ -228,6 +247,77 @@ async def test_thousands_of_commands_leave_others_their_turns(wire: Wire) -> Non
 
         assert len(held) >= 10
         assert all(before - after <= 1000 for before, after in pairwise(held))
+
+
+@pytest.mark.parametrize("touch", [b'"TOUCH ..3000"', b'"TOUCH %s"' % spelled(1, 900)])
+async def test_command_counts_as_what_it_touches_when_others_want_their_turns(
+    wire: Wire, touch: bytes
+) -> None:
+    await wire.publish(*[b"x"] * 3000)
+    async with wire.subscribe("?lease=60s") as stream:
+        await stream.say(b'"INIT 3000"')
+        await settle()
+        pieces = len(stream.pieces)
+
+        await stream.say((touch + b'"PING"') * 2)
+
+        answers = [piece.count(b"unrecognised") for piece in stream.pieces[pieces:]]
+        assert answers == [1, 1], "one command a turn"
+
+
+@pytest.mark.parametrize("is_draining", [False, True])
+@pytest.mark.parametrize("names_each", [False, True])
+async def test_settlements_of_many_leave_others_their_turns(
+    wire: Wire, *, is_draining: bool, names_each: bool
+) -> None:
+    await wire.publish(*[b"x"] * 6000)
+    async with wire.subscribe() as stream:
+        await stream.say(b'"INIT 6000"')
+        await settle()
+        if is_draining:
+            wire.broker.drain()
+            await settle()
+
+        for last in range(500, 6001, 500):
+            named = spelled(last - 499, last) if names_each else b"..%d" % last
+            stream.say_nowait(b'"ACK %s"' % named)
+        held = [wire.places()[1]]
+        while held[-1]:
+            await asyncio.sleep(0)
+            held.append(wire.places()[1])
+
+        assert held[0] == 6000
+        assert max(before - after for before, after in pairwise(held)) == 1000
+
+
+async def test_waiting_settlement_counts_as_often_as_it_names_deliveries(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscription, "FAREWELL_SECONDS", 0.01)
+    await wire.publish(*[b"x"] * 100)
+    async with wire.subscribe() as stream:
+        await stream.say(b'"INIT 50"')
+        stream.may_send.clear()
+        await stream.say(b'"ACK ..50"')
+        await stream.say(b'"ACK %s"' % spelled(1, 500) * 2)
+        await stream.say(b'"ACK"' * (subscription.MAX_WAITING_COMMANDS + 50 - 1000))
+        assert wire.places() == (0, 50, 0)
+
+        await stream.say(b'"ACK ..1"')
+
+        await stream.answer()
+    assert wire.places() == (50, 0, 0)
+
+
+async def test_command_that_was_carried_out_does_not_count_as_waiting(wire: Wire) -> None:
+    await wire.publish(*[b"x"] * 100)
+    async with wire.subscribe("?lease=60s") as stream:
+        await stream.say(b'"INIT 50"')
+        for _ in range(10):
+            await stream.say(b'"TOUCH %s"' % spelled(1, 500))
+        await stream.say(b'"ACK ..50"')
+
+    assert wire.storage.statistics("orders").acknowledged == 50
 
 
 async def test_client_that_only_talks_is_ended_past_so_many_commands(

@@ -2,8 +2,8 @@
 
 import pytest
 
+from miniqueue_py.broker.administration import ENOUGH_PEEKED_BYTES
 from miniqueue_py.broker.message import Publication
-from miniqueue_py.http import topics
 from miniqueue_py.testing.clock import ManualClock
 from tests.http.asgi import settle
 from tests.http.desk import Desk, value_of
@@ -65,7 +65,7 @@ async def test_peek_shows_what_comes_next_and_hands_out_nothing(
 
 async def test_peek_shows_ten_if_nobody_says_and_fewer_large_ones(desk: Desk) -> None:
     await desk.broker.publish("small", [Publication([b"1"] * 20)])
-    await desk.publish("large", *[b"x" * (topics.ENOUGH_PEEKED_BYTES // 2)] * 4)
+    await desk.publish("large", *[b"x" * (ENOUGH_PEEKED_BYTES // 2)] * 4)
 
     small = await desk.value("GET", "/topics/small/peek")
     large = await desk.value("GET", "/topics/large/peek")

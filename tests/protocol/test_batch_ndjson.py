@@ -107,6 +107,11 @@ def test_options_are_numbers_or_text_and_null_is_none() -> None:
     assert entry_of('{"msg":"aGk=","delay":null,"priority":null,"ttl":null,"key":null}') == hi
 
 
+def test_what_is_said_to_be_usual_is_not_what_is_not_said() -> None:
+    assert entry_of('{"msg":"aGk=","delay":0,"priority":0}') == BatchEntry(b"hi", 0.0, 0)
+    assert entry_of('{"msg":"aGk="}') == BatchEntry(b"hi", None, None)
+
+
 def test_other_keys_are_ignored_and_white_space_too() -> None:
     assert entry_of(' { "dalay" : [{"msg": 1}], "msg" : "aGk=" } \r') == BatchEntry(b"hi")
 

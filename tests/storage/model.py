@@ -147,9 +147,15 @@ class Model:
         topic.delivered += len(taken)
         return taken
 
-    def peek(self, name: str, limit: int) -> list[Item]:
+    def peek(self, name: str, limit: int, max_bytes: int) -> list[Item]:
         topic = self.topics.get(name) or Topic(0)
-        return [item for item in topic.ready if not item.is_over(self.now_ms)][:limit]
+        seen: list[Item] = []
+        for item in topic.ready:
+            if len(seen) == limit or sum(len(i.body) for i in seen) >= max_bytes:
+                break
+            if not item.is_over(self.now_ms):
+                seen.append(item)
+        return seen
 
     def acknowledge(self, item: Item) -> None:
         topic = self._let_go(item)

@@ -174,7 +174,6 @@ async def test_refused_messages_are_not_shown_though_they_can_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(window, "MAX_ENTRIES", 2)
-    monkeypatch.setattr(window, "READ_AT_ONCE", 2)
     storage, _, sync = faulty(tmp_path)
     await publish(storage, "a", b"1", b"2", b"3", b"4")
     sync.error = BROKEN

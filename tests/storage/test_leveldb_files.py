@@ -30,9 +30,10 @@ async def test_second_broker_on_one_directory_is_refused(tmp_path: Path) -> None
 
 
 def _open_and_wait(path: str, ready: "multiprocessing.synchronize.Event") -> None:
-    open_storage(path)
+    storage = open_storage(path)  # which lets go when nobody refers to it
     ready.set()
     multiprocessing.Event().wait(30)
+    del storage
 
 
 def test_second_process_on_one_directory_is_refused(tmp_path: Path) -> None:

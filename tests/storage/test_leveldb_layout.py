@@ -95,7 +95,7 @@ def test_window_shows_every_ready_key_in_order(steps: list[tuple[bool, int]]) ->
             elif not is_insert and disk:
                 if not shown:
                     beyond = sorted(key for key in disk if key > shown.horizon)
-                    shown.refill([(key, b"")] for key in beyond)
+                    shown.refill((key, b"") for key in beyond)
                 [(taken, _)] = shown.take(1, 1)
                 assert taken == min(disk)
                 disk.remove(taken)

@@ -96,10 +96,10 @@ class StorageMachine(RuleBasedStateMachine):
             item.attempts = delivery.message.extras.attempts
             self.held.append((delivery, item))
 
-    @rule(name=topics, limit=st.integers(0, 6))
-    def peek(self, name: str, limit: int) -> None:
-        messages = self.run(lambda: self.storage.peek(name, limit, self.now))
-        self.compare(messages, self.model.peek(name, limit))
+    @rule(name=topics, limit=st.integers(0, 6), max_bytes=st.sampled_from((0, 1, 5, 999)))
+    def peek(self, name: str, limit: int, max_bytes: int) -> None:
+        messages = self.run(lambda: self.storage.peek(name, limit, max_bytes, self.now))
+        self.compare(messages, self.model.peek(name, limit, max_bytes))
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
@@ -298,4 +298,11 @@ def test_leveldb_answers_like_a_list_through_a_window_of_two(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(window, "MAX_ENTRIES", 2)
+    run_state_machine_as_test(NarrowLevelStorageMachine, settings=WALKS)
+
+
+def test_leveldb_answers_like_a_list_through_a_window_of_a_few_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(window, "MAX_BYTES", 40)
     run_state_machine_as_test(NarrowLevelStorageMachine, settings=WALKS)

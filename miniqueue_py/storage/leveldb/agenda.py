@@ -76,6 +76,7 @@ class Agendas:
 
     def add_expiry(self, topic: TopicState, expires_ms: int, message_key: bytes) -> None:
         key = keys.expiry_key(expires_ms, message_key)
+        topic.may_expire = True
         self._committer.put(topic, key, b"")
         self.expiries.note(key)
 

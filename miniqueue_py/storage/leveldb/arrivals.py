@@ -50,12 +50,13 @@ class Arrivals:
                 return Stored(known, is_duplicate=True)
         position = topic.take_back(len(bodies))
         first = topic.implied_id(position)
+        arrival = self._arrival(topic, position, publication, now) if bodies else None
         if key is not None:
+            # From here to the end nothing is flushed: see kept_keys.
             self._kept_keys.keep(topic, key, first[1], now + keep_keys_for)
         topic.published += len(bodies)
         self._catalogue.count(topic, len(bodies), sum(map(len, bodies)))
-        if bodies:
-            arrival = self._arrival(topic, position, publication, now)
+        if arrival is not None:
             topic.expect(arrival.keys)
             if self._hides:
                 topic.hidden.update(arrival.keys)

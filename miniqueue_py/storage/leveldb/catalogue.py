@@ -18,8 +18,8 @@ class Catalogue:
     def __init__(self) -> None:
         self.messages = 0
         self.bytes = 0
-        self.doomed: list[int] = []
-        """Ids of purged topics that are not swept yet."""
+        self.doomed: dict[int, bytes] = {}
+        """Ids of purged topics that are not swept yet, and where something of them may be."""
         self._by_name: dict[str, TopicState] = {}
         self._by_id: dict[int, TopicState] = {}
         self._next_id = 1
@@ -33,12 +33,13 @@ class Catalogue:
         for key, record in database.iterator(prefix=keys.POLICIES):
             state = catalogue.with_id(keys.topic_id_of(key))
             if state is not None:
-                state.policy = decode_policy(record)
-        for key in database.iterator(prefix=keys.DOOMED, include_value=False):
-            catalogue.doomed.append(keys.topic_id_of(key))
+                state.policy = state.durable_policy = decode_policy(record)
+        for key, spaces in database.iterator(prefix=keys.DOOMED):
+            # Early versions did not tell.
+            catalogue.doomed[keys.topic_id_of(key)] = spaces or keys.SPACES_OF_TOPICS
         last_known = database.get(keys.LAST_TOPIC_KEY)
         known = [] if last_known is None else [keys.topic_id_of(last_known)]
-        for topic_id in catalogue.doomed + known:
+        for topic_id in [*catalogue.doomed, *known]:
             catalogue._reserve(topic_id)
         return catalogue
 

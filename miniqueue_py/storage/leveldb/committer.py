@@ -34,6 +34,9 @@ from miniqueue_py.storage.leveldb.window import Entry
 
 Answer = TypeVar("Answer")
 
+_IN_WORDS = (OSError, plyvel.Error, StorageCorrupt)
+"""Errors that say what is wrong; of others the type has to be told."""
+
 
 class Committer:
     """Gathers a turn's changes, writes them, and tells when they are durable."""
@@ -162,7 +165,7 @@ class Committer:
             return
         try:
             self._write()
-        except plyvel.Error as error:
+        except Exception as error:  # noqa: BLE001  whatever it is: else who waits never hears
             self.fail(error)
             return
         written, self._next = self._next, Written()
@@ -221,4 +224,6 @@ def _nobody(_arrivals: list[Arrival]) -> None:
 
 def _translate(error: BaseException) -> StorageUnavailable:
     text = words_of(error)
+    if not isinstance(error, _IN_WORDS):
+        text = f"{type(error).__module__}.{type(error).__name__}: {text}"
     return DiskFull() if "No space left" in text else StorageUnavailable(text)

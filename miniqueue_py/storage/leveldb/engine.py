@@ -116,6 +116,7 @@ class LevelStorage:
     def append(
         self, topic: str, publications: Sequence[Publication], now: float, keep_keys_for: float
     ) -> "asyncio.Future[Sequence[Stored]]":
+        self._make_room_for_keys(topic)
         self._committer.check(sum([sum(map(len, each.bodies)) for each in publications]))
         state = self._catalogue.open(topic)
         write = self._arrivals.write
@@ -157,18 +158,19 @@ class LevelStorage:
         if state is None:
             return
         self._catalogue.remove(state)
+        self._kept_keys.drop(state)
         state.leased.clear()
         self._committer.delete(None, keys.topic_key(state.id))
         self._committer.delete(None, keys.policy_key(state.id))
-        self._committer.put(None, keys.doomed_key(state.id), b"")
+        self._committer.put(None, keys.doomed_key(state.id), state.spaces())
         self._committer.put(None, keys.LAST_TOPIC_KEY, keys.topic_key(self._catalogue.last_id))
-        self._janitor.sweep(state.id)
+        self._janitor.sweep(state.id, state.spaces())
         await self._committer.durable(None)
 
-    def peek(self, topic: str, limit: int, now: float) -> Sequence[Message]:
+    def peek(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Message]:
         state = self._catalogue.get(topic)
         with self._committer.noting_errors():
-            return self._line.peek(state, limit, int(now * 1000)) if state else []
+            return self._line.peek(state, limit, max_bytes, int(now * 1000)) if state else []
         return []
 
     def policy(self, topic: str) -> TopicPolicy:
@@ -180,8 +182,14 @@ class LevelStorage:
         state = self._catalogue.open(topic)
         state.policy = policy
         self._committer.put(state, keys.policy_key(state.id), encode_policy(policy))
-        await self._committer.durable(None)
-        self._on_ready(topic)
+        try:
+            await self._committer.durable(None)
+            state.durable_policy = policy
+        except StorageUnavailable:
+            state.policy = state.durable_policy
+            raise
+        finally:
+            self._on_ready(topic)
 
     def topics(self) -> Sequence[str]:
         return [state.name for state in self._catalogue]
@@ -206,8 +214,8 @@ class LevelStorage:
         """Begin to work; the sweeps and compactions that a stop interrupted go on."""
         self._on_ready = on_ready
         self._janitor.compact_leftovers([state.dead_range() for state in self._catalogue])
-        for topic_id in self._catalogue.doomed:
-            self._janitor.sweep(topic_id)
+        for topic_id, spaces in self._catalogue.doomed.items():
+            self._janitor.sweep(topic_id, spaces)
         self._catalogue.doomed.clear()
 
     async def aclose(self) -> None:
@@ -219,6 +227,12 @@ class LevelStorage:
             await self._committer.aclose()
         finally:
             self._database.close()
+
+    def _make_room_for_keys(self, topic: str) -> None:
+        state = self._catalogue.get(topic)
+        if state is not None:
+            with self._committer.noting_errors():
+                self._kept_keys.make_room(state)
 
     def _compact_if_wanted(self) -> None:
         live = self._catalogue.bytes + self._kept_keys.size

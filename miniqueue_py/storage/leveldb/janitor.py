@@ -64,9 +64,9 @@ class Janitor:
         """Tell if what is dead outgrows half of what lives, and is worth the trouble."""
         return self._dead_bytes > max(WORTH_BYTES, live_bytes // 2) and not self._is_compacting
 
-    def sweep(self, topic_id: int) -> None:
-        """Delete what is left of a purged topic, and then the note of it."""
-        self._start(self._sweep(topic_id))
+    def sweep(self, topic_id: int, spaces: bytes) -> None:
+        """Delete what is left of a purged topic in those spaces, and then the note of it."""
+        self._start(self._sweep(topic_id, spaces))
 
     def compact(self, gone_by: Sequence[Range], then: Callable[[], None]) -> None:
         """Give back the space of what was counted: a range a topic, and instants gone by.
@@ -122,7 +122,7 @@ class Janitor:
     async def _run(self, job: Callable[[], Answer]) -> Answer:
         return await asyncio.get_running_loop().run_in_executor(self._thread, job)
 
-    async def _sweep(self, topic_id: int) -> None:
+    async def _sweep(self, topic_id: int, of_topic: bytes) -> None:
         def of_delay(key: bytes) -> bool:
             return keys.delayed_fields(key)[1] == topic_id
 
@@ -136,13 +136,14 @@ class Janitor:
             (*keys.message_range(topic_id), of_any),
             (*keys.range_of(keys.KEPT_KEYS, topic_id), of_any),
             (*keys.range_of(keys.KEPT_ORDER, topic_id), of_any),
+            # These two hold what is of all topics, and all of that is read.
             (keys.DELAYED, keys.DOOMED, of_delay),
             (keys.EXPIRIES, keys.KEPT_KEYS, of_expiry),
         ]
         swept = [
             (start, stop)
             for start, stop, belongs in spaces
-            if await self._delete(start, stop, belongs)
+            if start[0] in of_topic and await self._delete(start, stop, belongs)
         ]
         if self._must_stop():
             return

@@ -5,7 +5,7 @@
     01 topic id                                   the topic's record, name included
     02 topic id   | 255 - priority | position     a message, ready or in flight
     03 due ms     | topic id | position           a message set aside
-    04 topic id                                   a purged topic whose range is not empty yet
+    04 topic id                                   a purged topic, and the spaces to be swept of it
     05 expires ms | the message's key             a message that does not live for ever
     06 topic id   | digest of a key               what was published under an idempotency key
     07 topic id   | sequence                      the digest that was kept for that message
@@ -30,6 +30,9 @@ EXPIRIES = b"\x05"
 KEPT_KEYS = b"\x06"
 KEPT_ORDER = b"\x07"
 POLICIES = b"\x08"
+
+SPACES_OF_TOPICS = MESSAGES + DELAYED + EXPIRIES + KEPT_KEYS + KEPT_ORDER
+"""Where a topic may have many keys."""
 
 POSITIONS = 1 << 64
 MIDDLE = POSITIONS // 2
@@ -95,9 +98,14 @@ def message_range(topic_id: int) -> tuple[bytes, bytes]:
     return range_of(MESSAGES, topic_id)
 
 
+def priority_of(message_key: bytes) -> bytes:
+    """Return what the keys of a topic and a priority begin with."""
+    return message_key[:6]
+
+
 def next_priority(message_key: bytes) -> bytes:
     """Return where the messages of a lower priority begin."""
-    prefix = int.from_bytes(message_key[:6], "big") + 1
+    prefix = int.from_bytes(priority_of(message_key), "big") + 1
     return prefix.to_bytes(6, "big")
 
 

@@ -8,13 +8,13 @@ all others one by one.
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain, count, islice, repeat
+from itertools import chain, count, islice, repeat, starmap
 from typing import Any
 
 from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.message import PLAIN, Message
 from miniqueue_py.storage.bounds import EXPIRED_AT_ONCE
-from miniqueue_py.storage.leveldb import keys, records, window
+from miniqueue_py.storage.leveldb import keys, records
 from miniqueue_py.storage.leveldb.committer import Committer
 from miniqueue_py.storage.leveldb.moves import Moves
 from miniqueue_py.storage.leveldb.topic_state import TopicState
@@ -52,32 +52,37 @@ class Line:
                 break
         return deliveries
 
-    def peek(self, topic: TopicState, limit: int, now_ms: int) -> Sequence[Message]:
-        """Return what would be handed out next."""
+    def peek(self, topic: TopicState, limit: int, max_bytes: int, now_ms: int) -> Sequence[Message]:
+        """Return what would be handed out next; nothing is read behind `max_bytes`."""
         messages: list[Message] = []
         beyond = () if topic.window.holds_all else self._beyond(topic)
-        entries = chain(topic.window, chain.from_iterable(beyond))
-        for key, record in islice(entries, limit + EXPIRED_AT_ONCE):
-            if len(messages) >= limit:
-                break
-            message = self.read(topic, key, record)
+        entries = islice(chain(topic.window, beyond), limit + EXPIRED_AT_ONCE)
+        while len(messages) < limit and max_bytes > 0 and (entry := next(entries, None)):
+            message = self.read(topic, *entry)
             if message is not None and not message.has_expired(now_ms):
                 messages.append(message)
+                max_bytes -= len(message.body)
         return messages
 
     def oldest_ms(self, topic: TopicState) -> int | None:
         """Return when the oldest of the first of each priority was published."""
         found: list[int] = []
+        known: Sequence[bytes] | None = None
         start, stop = topic.head(), keys.message_range(topic.id)[1]
-        while True:
+        while start < stop:
             entries = self._committer.read(start, stop)
             first = next((entry for entry in entries if entry[0] not in topic.hidden), None)
             if first is None:
-                return min(found, default=None)
+                break
             message = self.read(topic, *first)
             if message is not None:
                 found.append(message.published_ms or 0)
             start = keys.next_priority(first[0])
+            if start < min(topic.window.horizon, stop):
+                # Not from the beginning of a priority: deleted keys lie there.
+                known = topic.first_of_priorities() if known is None else known
+                start = next((key for key in known if key >= start), topic.window.horizon)
+        return min(found, default=None)
 
     def read(self, topic: TopicState, key: bytes, record: bytes) -> Message | None:
         """Return the message under a key; None if it makes no sense."""
@@ -101,15 +106,23 @@ class Line:
             topic.window.refill(self._beyond(topic))
         return bool(topic.window)
 
-    def _beyond(self, topic: TopicState) -> Iterator[list[Entry]]:
-        """Read the ready messages past the window's horizon, some at a time."""
+    def _beyond(self, topic: TopicState) -> Iterator[Entry]:
+        """Read the ready messages past the window's horizon, one by one as they are asked for."""
+        start, stop = topic.window.horizon + b"\x00", keys.message_range(topic.id)[1]
+        after_leased = max(start, topic.last_leased + b"\x00")
+        hidden_from = max(after_leased, min(topic.first_hidden, stop))
+        ranges = ((start, after_leased), (after_leased, hidden_from), (hidden_from, stop))
+        return chain.from_iterable(starmap(partial(self._ready, topic), ranges))
+
+    def _ready(self, topic: TopicState, start: bytes, stop: bytes) -> Iterator[Entry]:
+        """Read the ready messages of a range; as it comes, where all there are ready."""
+        if start >= stop:
+            return iter(())
+        entries = self._committer.read(start, stop)
+        if start > topic.last_leased and stop <= topic.first_hidden:
+            return entries
         leased, hidden = topic.leased, topic.hidden
-        start = topic.window.horizon + b"\x00"
-        entries = self._committer.read(start, keys.message_range(topic.id)[1])
-        while some := list(islice(entries, window.READ_AT_ONCE)):
-            if some[0][0] <= topic.last_leased or some[-1][0] >= topic.first_hidden:
-                some = [e for e in some if e[0] not in leased and e[0] not in hidden]
-            yield some
+        return (each for each in entries if each[0] not in leased and each[0] not in hidden)
 
     def _live(
         self, topic: TopicState, entries: list[Entry], now_ms: int

@@ -1,6 +1,7 @@
 """One topic as the engine knows it: its number, positions, counters and window."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from struct import Struct
 
 from miniqueue_py.broker.delivery import Delivery
@@ -33,6 +34,7 @@ class TopicState:
         "buried",
         "delayed",
         "delivered",
+        "durable_policy",
         "expired",
         "front",
         "front_room",
@@ -42,6 +44,7 @@ class TopicState:
         "kept_keys",
         "last_leased",
         "leased",
+        "may_expire",
         "name",
         "policy",
         "published",
@@ -54,6 +57,8 @@ class TopicState:
         self.id = topic_id
         self.name = name
         self.policy = DEFAULT_POLICY
+        self.durable_policy = DEFAULT_POLICY
+        """What it is again if the one above cannot be stored."""
         self.front = self.back = keys.MIDDLE
         self.front_room = range(0)
         """Positions before everything that what comes due now may take."""
@@ -62,6 +67,8 @@ class TopicState:
         self.delayed = 0
         self.size = 0
         """Bytes of all its bodies."""
+        self.may_expire = False
+        """True once one of its messages had a ttl, and for all that an earlier process made."""
         self.kept_keys = 0
         self.published = self.delivered = self.acknowledged = self.expired = self.buried = 0
         self.leased: dict[bytes, Delivery] = {}
@@ -176,6 +183,12 @@ class TopicState:
         start, stop = keys.message_range(self.id)
         return start, self.window.first_key or min(self.window.horizon, stop)
 
+    def spaces(self) -> bytes:
+        """Name the spaces of keys where something of it may be."""
+        delayed = keys.DELAYED if self.delayed else b""
+        expiries = keys.EXPIRIES if self.may_expire else b""
+        return keys.MESSAGES + delayed + expiries + keys.KEPT_KEYS + keys.KEPT_ORDER
+
     def encode(self) -> bytes:
         """Return the record to write."""
         return (
@@ -206,6 +219,7 @@ class TopicState:
         _, front, back, stored, delayed, size, head, *counts = known.unpack_from(record)
         state = cls(keys.topic_id_of(key), record[known.size :].decode())
         state.front, state.back = front, back
+        state.may_expire = True
         state.stored, state.delayed, state.size = stored, delayed, size
         if counts:
             state.kept_keys, state.published, state.delivered = counts[:3]
@@ -227,6 +241,19 @@ class TopicState:
             self._head_is_due = len(self.leased)
         self._head = max(self._head, min(self._candidates()))
         return self._head
+
+    def first_of_priorities(self) -> Sequence[bytes]:
+        """Return the first live key of each priority, in order, as far as the window reaches.
+
+        There may be others too, behind those.
+        """
+        lowest: dict[bytes, bytes] = {}
+        shown = (key for key, _ in self.window)
+        for key in chain(shown, self.leased, self._runs.values(), [self.window.horizon]):
+            priority = keys.priority_of(key)
+            if key < lowest.get(priority, EVERYTHING):
+                lowest[priority] = key
+        return sorted(lowest.values())
 
     def _candidates(self) -> Iterable[bytes]:
         yield keys.message_key(self.id, self.back)

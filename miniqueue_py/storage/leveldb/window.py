@@ -9,14 +9,13 @@ at the beginning of the range, where deleted keys are slow to step over.
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 Entry = tuple[bytes, bytes]
 """A message's key and its record."""
 
 MAX_ENTRIES = 1024
 MAX_BYTES = 1 << 20
-READ_AT_ONCE = 32
-"""So many more entries, of whatever size, it may hold for a moment."""
 
 EVERYTHING = b"\xff"
 """A horizon past every key: the window holds all that is ready."""
@@ -105,15 +104,28 @@ class Window:
             self._bytes -= len(entries[index][1])
             del entries[index]
 
-    def refill(self, beyond: Iterable[list[Entry]]) -> None:
-        """Fill the empty window from the entries beyond its horizon, in key order."""
-        for some in beyond:
-            self._entries.extend(some)
-            self._bytes += sum([len(record) for _, record in some])
-            if self._is_too_large():
-                self.horizon = self._entries[-1][0]
-                return
-        self.horizon = EVERYTHING
+    def refill(self, beyond: Iterable[Entry]) -> None:
+        """Fill the empty window from the entries beyond its horizon, in key order.
+
+        None is read after the one that fills it: they may be of any size.
+        """
+        entries, most = self._entries, MAX_BYTES
+        size = 0
+        horizon = EVERYTHING
+        try:
+            for entry in islice(beyond, MAX_ENTRIES):
+                entries.append(entry)
+                size += len(entry[1])
+                if size >= most:
+                    break
+            if size >= most or len(entries) >= MAX_ENTRIES:
+                horizon = entries[-1][0]
+        except BaseException:
+            horizon = entries[-1][0] if entries else self.horizon
+            raise
+        finally:
+            self.horizon = horizon
+            self._bytes = size
 
     def _is_too_large(self) -> bool:
         return len(self._entries) > MAX_ENTRIES or self._bytes > MAX_BYTES

@@ -126,10 +126,15 @@ class MemoryStorage:
             for entry in list(shelf.entries):
                 entry.leave(Move.PURGE)
 
-    def peek(self, topic: str, limit: int, now: float) -> Sequence[Message]:
+    def peek(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Message]:
         shelf = self._shelves.get(topic)
-        first = shelf.first_ready(limit, int(now * 1000)) if shelf else ()
-        return [entry.message for entry in first]
+        messages: list[Message] = []
+        for entry in shelf.first_ready(limit, int(now * 1000)) if shelf else ():
+            if max_bytes <= 0:
+                break
+            messages.append(entry.message)
+            max_bytes -= len(entry.message.body)
+        return messages
 
     def policy(self, topic: str) -> TopicPolicy:
         shelf = self._shelves.get(topic)
