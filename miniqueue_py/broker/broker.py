@@ -129,7 +129,7 @@ class Broker:
             if not changed.is_set() and wait_seconds > 0:
                 await self._wait_for(changed, wait_seconds)
             if not changed.is_set():
-                await self._wait_past_expired(topic, changed)
+                await self._wait_dealt(subscriber.topic, changed)
             if subscriber.closing and not subscriber.in_flight:
                 raise ShuttingDown
             deliveries = subscriber.hand_over()
@@ -228,15 +228,17 @@ class Broker:
             for wait in waits:
                 wait.cancel()
 
-    async def _wait_past_expired(self, topic: str, changed: asyncio.Event) -> None:
-        """Return when there is nothing more to come, once what has expired is out of the way.
+    async def _wait_dealt(self, topic: Topic, changed: asyncio.Event) -> None:
+        """Return when something came, or what is ready now is dealt to others.
 
-        Storage removes only so much of that at a time, and then deals again.
+        Only so much is dealt in a turn. Of what has expired storage removes only
+        so much at a time, and then deals again.
         """
         expired = None
         while not changed.is_set():
-            statistics = self._storage.statistics(topic)
-            if not statistics.ready or statistics.expired == expired:
+            statistics = self._storage.statistics(topic.name)
+            has_stopped = statistics.expired == expired and not topic.goes_on_later
+            if not statistics.ready or has_stopped:
                 return
             expired = statistics.expired
             await asyncio.sleep(0)

@@ -53,8 +53,8 @@ class Topic:
         self._line: OrderedDict[Subscriber, None] = OrderedDict()
         """Not a dict: that steps over all who stood in front before it finds its first."""
         self._is_dealing = False
-        self._goes_on_later = False
-        """It has dealt enough in this turn, and is called again in the next."""
+        self.goes_on_later = False
+        """It has dealt enough in this turn, and goes on in the next."""
 
     def __repr__(self) -> str:
         return f"<Topic {self.name!r}, {len(self._line)} of {len(self.subscribers)} waiting>"
@@ -78,7 +78,7 @@ class Topic:
         Who is dealt something may take it, ask for more or leave at once: that
         is seen here when the next is looked for, and begins no deal of its own.
         """
-        if not self._line or self._is_dealing or self._goes_on_later:
+        if not self._line or self._is_dealing or self.goes_on_later:
             return
         if self.is_closed or self._is_paused():
             return
@@ -97,7 +97,7 @@ class Topic:
         while self._line:
             if dealt >= DEALT_A_TURN:
                 asyncio.get_running_loop().call_soon(self._go_on)
-                self._goes_on_later = True
+                self.goes_on_later = True
                 return
             if not goes:
                 goes = len(self._line)
@@ -116,7 +116,7 @@ class Topic:
                 self.enrol(subscriber)
 
     def _go_on(self) -> None:
-        self._goes_on_later = False
+        self.goes_on_later = False
         self.deal()
 
     def _share(self, waiting: int) -> int:

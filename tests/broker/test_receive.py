@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from miniqueue_py.broker import topic
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.policy import TopicPolicy
@@ -45,6 +46,23 @@ async def test_what_is_ready_is_received_at_once(broker: Broker, storage: Memory
     assert len({receipt.receipt for receipt in receipts}) == 3
     assert places(storage) == (2, 3, 0)
     assert broker.subscriber_count == 0
+
+
+async def test_without_a_wait_what_is_to_be_dealt_in_the_next_turn_is_received(
+    broker: Broker,
+    administration: Administration,
+    consume: Consume,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(topic, "DEALT_A_TURN", 1)
+    await publish(broker, *texts(3))
+    await administration.pause("orders")
+    consume(), consume()
+    await administration.resume("orders")
+
+    [receipt] = await broker.receive("orders", 1, 0)
+
+    assert receipt.delivery.message.body == b"3"
 
 
 async def test_without_a_wait_there_may_be_nothing(broker: Broker) -> None:
