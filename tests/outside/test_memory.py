@@ -36,13 +36,13 @@ MOST_SENT = 12 * MEGABYTE
 """Of a stream that is not read any more: what the broker takes, and buffers on the way.
 With a window of 64 KB a round it would be twice as much."""
 
-WAITING = 150_000
-BODY_BYTES = 1000
+WAITING = 15_000
+BODY_BYTES = 10_000
 HELD_BYTES = 64 * MEGABYTE
 """Of bodies, in flight to one consumer, however large its credit."""
 
 HELD_COST_BYTES = 5 * HELD_BYTES
-"""A body is there twice, in its message and in its record; LevelDB maps what it reads."""
+"""Beside the bodies there are buffers on the way, and LevelDB maps what it reads."""
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 async def fill(path: Path) -> None:
     storage = LevelStorage.open(str(path), fsync="never", fsync_interval_seconds=1)
-    for _ in range(WAITING // 1000):
-        bodies = [os.urandom(BODY_BYTES) for _ in range(1000)]
+    for _ in range(WAITING // 100):
+        bodies = [os.urandom(BODY_BYTES) for _ in range(100)]
         await storage.append(TOPIC, [Publication(bodies)], time.time(), keep_keys_for=0)
     await storage.aclose()
 
