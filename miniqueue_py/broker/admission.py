@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.policy import TopicPolicy
-from miniqueue_py.broker.storage import Storage
+from miniqueue_py.broker.storage import Storage, TopicStatistics
 from miniqueue_py.errors import Contradiction, MessageTooLong, TopicFull
 
 
@@ -33,7 +33,7 @@ def admit(
     messages = sum(len(publication.bodies) for publication in publications)
     size = sum(sum(map(len, publication.bodies)) for publication in publications)
     if policy.max_messages is not None or policy.max_bytes is not None:
-        _check_topic(storage, topic, messages, size)
+        _check_topic(policy, storage.statistics(topic), topic, messages, size)
     if limits.max_messages or limits.max_bytes:
         _check_broker(storage, limits, messages, size)
     return [_under(policy, publication) for publication in publications], policy
@@ -56,8 +56,9 @@ def _check_life(publication: Publication, policy: TopicPolicy) -> None:
         )
 
 
-def _check_topic(storage: Storage, topic: str, messages: int, size: int) -> None:
-    policy, held = storage.policy(topic), storage.statistics(topic)
+def _check_topic(
+    policy: TopicPolicy, held: TopicStatistics, topic: str, messages: int, size: int
+) -> None:
     messages += held.ready + held.in_flight + held.delayed + held.arriving
     if policy.max_messages is not None and messages > policy.max_messages:
         raise TopicFull("maxMessages", policy.max_messages, topic)

@@ -20,6 +20,7 @@ from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.errors import BodyCutShort, MiniqueueError, ShuttingDown, UnknownContentType
 from miniqueue_py.http.asgi import Receive, Scope, Send, header
 from miniqueue_py.http.problems import FAILED
+from miniqueue_py.http.subscription import FAREWELL_SECONDS
 from miniqueue_py.protocol.batch import BatchEntry, NdjsonLines, TextLines
 from miniqueue_py.protocol.lines import bad_line, closing_line, error_line, published_line
 
@@ -28,9 +29,6 @@ MAX_UNCONFIRMED_BYTES = 1 << 23
 
 MESSAGE_BYTES = 100
 """What a message costs beside its body while it is not durable: an empty line is not free."""
-
-FAREWELL_SECONDS = 0.5
-"""How long a client that does not read may hold up the end of its own stream."""
 
 _TEXT = {"", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"}
 """The last is what curl says of any data, if nobody tells it otherwise."""

@@ -34,8 +34,8 @@ SMALL_BYTES = 1 << 12
 """Pieces smaller than this are gathered, for each costs as much again or more."""
 
 LAST_WORDS_BYTES = 1 << 16
-"""So much of what a stream said before its reset is still heard: a client may
-acknowledge its last message and leave in one breath."""
+"""So much of what a stream said before its reset is still handed on; whether its
+application acts on that is its own affair."""
 
 
 class Inbox:

@@ -15,6 +15,7 @@ from miniqueue_py.broker.alarms import Alarms
 from miniqueue_py.broker.message import MessageId
 from miniqueue_py.errors import StorageCorrupt
 from miniqueue_py.storage.bounds import MAX_KEYS
+from miniqueue_py.storage.fates import LAST_MOMENT_MS
 from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.committer import Committer
 from miniqueue_py.storage.leveldb.janitor import Janitor
@@ -33,9 +34,6 @@ MOST_MADE_ROOM_FOR = 10 * SLACK
 
 LOOK = 10
 """What it costs to look for a topic's oldest key, in keys that could be forgotten meanwhile."""
-
-LATER_MS = keys.LAST_MOMENT_MS
-"""An instant at which every key is over."""
 
 
 class KeptKeys:
@@ -79,7 +77,7 @@ class KeptKeys:
         """Forget the oldest keys if there are too many. It flushes."""
         if topic.kept_keys > MAX_KEYS + SLACK and topic in self._first:
             excess = topic.kept_keys - MAX_KEYS
-            self._forget_oldest(topic, LATER_MS, min(excess, MOST_MADE_ROOM_FOR))
+            self._forget_oldest(topic, LAST_MOMENT_MS, min(excess, MOST_MADE_ROOM_FOR))
 
     def keep(self, topic: TopicState, key: str, sequence: int, until: float) -> None:
         """Remember what is published under the key, in the batch of that message."""

@@ -41,8 +41,6 @@ MIDDLE = POSITIONS // 2
 LOWEST_PRIORITY = 255
 """The priority byte of priority 0; the byte is turned over so that higher sorts first."""
 
-LAST_MOMENT_MS = (1 << 64) - 1
-
 _ID = Struct(">cI")
 _MESSAGE = Struct(">cIBQ")
 _DELAYED = Struct(">cQIQ")

@@ -86,9 +86,9 @@ class Line:
 
     def read(self, topic: TopicState, key: bytes, record: bytes) -> Message | None:
         """Return the message under a key; None if it makes no sense."""
-        return self.read_delayed(topic, keys.position_of(key), record)
+        return self.read_at(topic, keys.position_of(key), record)
 
-    def read_delayed(self, topic: TopicState, position: int, record: bytes) -> Message | None:
+    def read_at(self, topic: TopicState, position: int, record: bytes) -> Message | None:
         """Return the message of a record; None if it makes no sense.
 
         It then stays on disk, for a person to look at.

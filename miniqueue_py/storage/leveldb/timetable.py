@@ -66,7 +66,7 @@ class Timetable:
             topic = self._catalogue.with_id(topic_id)
             if topic is None or key in topic.hidden:
                 continue  # the janitor removes it, or it is noted again when it is durable
-            message = self._line.read_delayed(topic, position, record)
+            message = self._line.read_at(topic, position, record)
             if message is None:
                 continue
             if message.has_expired(now_ms):
