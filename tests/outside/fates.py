@@ -30,6 +30,8 @@ class Fate:
     """One message, as its clients know it."""
 
     word: Word
+    terms: str = ""
+    """The query it is published with, the same each time its key is used."""
     key: str | None = None
     message_id: str | None = None
     """None until it was confirmed."""
@@ -53,9 +55,10 @@ class Fates:
     def __getitem__(self, body: bytes) -> Fate:
         return self._by_body[body]
 
-    def begin(self, body: bytes, delay_seconds: float, key: str | None) -> None:
+    def begin(self, body: bytes, terms: str, delay_seconds: float, key: str | None) -> None:
         """Take note of what is about to be published."""
-        self._by_body[body] = Fate(Word("published", time.time() + delay_seconds, True), key)
+        word = Word("published", time.time() + delay_seconds, is_written=True)
+        self._by_body[body] = Fate(word, terms, key)
 
     def under_key(self) -> Sequence[tuple[bytes, Fate]]:
         """Those with a key, confirmed or not."""

@@ -1,6 +1,7 @@
 """Lives of a broker, each ended with kill -9 in the middle of what its clients do."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -43,7 +44,6 @@ async def connect(broker: RunningBroker) -> Connection:
 
 async def live_once(broker: RunningBroker, fuse: Fuse, clients: Sequence[Client]) -> None:
     """Run each client on a connection of its own until the broker is killed; start it again."""
-    connections = [await connect(broker) for _ in clients]
 
     async def run(client: Client, connection: Connection) -> None:
         try:
@@ -51,9 +51,8 @@ async def live_once(broker: RunningBroker, fuse: Fuse, clients: Sequence[Client]
         except ConnectionError:
             assert fuse.is_blown, "the broker dropped a connection"
 
-    async with asyncio.TaskGroup() as group:
-        for client, connection in zip(clients, connections, strict=True):
+    async with contextlib.AsyncExitStack() as connections, asyncio.TaskGroup() as group:
+        opened = [await connections.enter_async_context(await connect(broker)) for _ in clients]
+        for client, connection in zip(clients, opened, strict=True):
             group.create_task(run(client, connection))
-    for connection in connections:
-        await connection.close()
     broker.start()

@@ -61,12 +61,12 @@ class Run:
             known = self.fates.under_key()
             if known and self._choices.random() < 0.3:
                 body, fate = self._choices.choice(known)
-                await self._publish(connection, body, "", fate.key)
+                await self._publish(connection, body, fate.terms, fate.key)
             else:
                 body = b"%d" % next(self._numbers)
                 terms = self._choices.choice(TERMS)
                 key = f"key of {body.decode()}" if self._choices.random() < 0.3 else None
-                self.fates.begin(body, DELAYS.get(terms, 0.0), key)
+                self.fates.begin(body, terms, DELAYS.get(terms, 0.0), key)
                 await self._publish(connection, body, terms, key)
             fuse.note("confirmed")
 
