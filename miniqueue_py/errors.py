@@ -75,6 +75,13 @@ class TopicNotFound(MiniqueueError):
         )
 
 
+class ProtocolError(MiniqueueError):
+    """What came makes no sense in this protocol: somebody else answers, or another version."""
+
+    def __init__(self, line: bytes) -> None:
+        super().__init__(f"a line came that makes no sense: {line[:80]!r}")
+
+
 class SettlementError(MiniqueueError):
     """A settlement changed nothing; whatever it named is where it was."""
 
@@ -129,11 +136,26 @@ class AlreadyInitialised(SettlementError):
 class TopicFull(MiniqueueError):
     """The cap on waiting messages is reached: repeat when consumers have drained some."""
 
+    def __init__(self, told: str, retry_after_seconds: float = 1.0) -> None:
+        super().__init__(told)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class CapReached(TopicFull):
+    """As the broker itself says it: which setting, of the topic or of all."""
+
     def __init__(self, setting: str, limit: int, topic: str | None = None) -> None:
         who = "the broker" if topic is None else f"topic {topic!r}"
         super().__init__(f"{who} is full: {setting} is {limit}; try again later")
         self.setting = setting
         self.limit = limit
+
+
+class BatchTakenOver(MiniqueueError):
+    """A newer request goes on with the batch: stop, nothing more of this one is stored."""
+
+    def __init__(self) -> None:
+        super().__init__("this batch goes on in another request")
 
 
 class TooMuchHeld(MiniqueueError):

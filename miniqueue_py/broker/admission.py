@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.storage import Storage, TopicStatistics
-from miniqueue_py.errors import Contradiction, MessageTooLong, TopicFull
+from miniqueue_py.errors import CapReached, Contradiction, MessageTooLong
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ def admit(
 ) -> tuple[Sequence[Publication], TopicPolicy]:
     """Return what is to be stored, and the topic's policy, under which that is.
 
-    Raises MessageTooLong, Contradiction and TopicFull.
+    Raises MessageTooLong, Contradiction and CapReached.
     """
     policy = storage.policy(topic)
     for publication in publications:
@@ -61,14 +61,14 @@ def _check_topic(
 ) -> None:
     messages += held.ready + held.in_flight + held.delayed + held.arriving
     if policy.max_messages is not None and messages > policy.max_messages:
-        raise TopicFull("maxMessages", policy.max_messages, topic)
+        raise CapReached("maxMessages", policy.max_messages, topic)
     if policy.max_bytes is not None and held.bytes + size > policy.max_bytes:
-        raise TopicFull("maxBytes", policy.max_bytes, topic)
+        raise CapReached("maxBytes", policy.max_bytes, topic)
 
 
 def _check_broker(storage: Storage, limits: Limits, messages: int, size: int) -> None:
     totals = storage.totals()
     if limits.max_messages and totals.messages + messages > limits.max_messages:
-        raise TopicFull("-max-msgs", limits.max_messages)
+        raise CapReached("-max-msgs", limits.max_messages)
     if limits.max_bytes and totals.bytes + size > limits.max_bytes:
-        raise TopicFull("-max-bytes", limits.max_bytes)
+        raise CapReached("-max-bytes", limits.max_bytes)

@@ -12,7 +12,9 @@ def operations(broker: Broker) -> Blueprint:
 
     @pages.get("/healthz")
     async def healthz() -> Response:
-        return Response(b"ok\n", 200, content_type="text/plain")
+        longest = str(broker.limits.max_message_bytes)
+        headers = {"miniqueue-max-message": longest}
+        return Response(b"ok\n", 200, headers, content_type="text/plain")
 
     @pages.get("/readyz")
     async def readyz() -> Response:

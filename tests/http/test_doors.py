@@ -69,7 +69,7 @@ def make_app(broker: Broker, storage: MemoryStorage, stumbles: list[str]) -> Str
         (errors.UnknownContentType("text/html", "text/plain"), 415, False),
         (errors.TopicNotFound("orders"), 404, False),
         (errors.Contradiction("this is not that"), 409, False),
-        (errors.TopicFull("-max-msgs", 3), 429, True),
+        (errors.CapReached("-max-msgs", 3), 429, True),
         (errors.ShuttingDown(), 503, True),
         (errors.StorageUnavailable("fsync failed"), 503, True),
         (errors.DiskFull(), 507, False),

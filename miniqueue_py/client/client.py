@@ -1,0 +1,317 @@
+"""The client: what a program says to a broker, in a few verbs.
+
+async with Client("https://localhost:8080", ca="certs/ca.pem") as queue:
+    await queue.publish("emails", b"hello", delay=30, priority=5, key="order-17")
+    async with queue.subscribe("emails", credit=100) as deliveries:
+        async for delivery in deliveries:
+            await delivery.ack()
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+from urllib.parse import quote, urlencode
+
+import anyio
+from anyio.abc import TaskGroup
+
+from miniqueue_py.client.connection import Header
+from miniqueue_py.client.connections import Connections
+from miniqueue_py.client.delivery import Message
+from miniqueue_py.client.errors import ClientClosed, Misuse, NotABroker
+from miniqueue_py.client.publisher import Publisher
+from miniqueue_py.client.requests import Answer, Requests
+from miniqueue_py.client.subscription import Subscription
+from miniqueue_py.client.terms import Terms, as_body
+from miniqueue_py.client.threads import Owner
+from miniqueue_py.client.tls import Address, Trust
+from miniqueue_py.client.topic import Topic
+from miniqueue_py.errors import BadParameter, BadTopicName
+
+GOODBYE_SECONDS = 2.0
+"""For the last settlements to leave, when a client is closed."""
+
+SILENCE_SECONDS = 15.0
+"""After so long without a word the broker is asked for one, and after as long again given up."""
+
+MOST_CREDIT = 10_000
+"""The broker has no more in flight on one stream, whatever it is asked for."""
+
+SHORTEST_LEASE = 0.001
+LONGEST_LEASE = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A message that is stored."""
+
+    message_id: str
+    is_duplicate: bool
+    """Its key was known: this is the message that was published with it first."""
+
+
+class Client:
+    """A connection to a broker, that comes back, and as many more as it takes.
+
+    `ca` is a file of authorities to trust, without it those of the system. `pin`
+    is the broker's own certificate, to trust that alone. `certificate` and `key`
+    are ours, for a broker that wants one. `token` goes along as `Authorization:
+    Bearer`. What has no answer after `timeout_seconds` raises NoAnswer. With
+    `wait_when_full` off a topic that is full raises TopicFull at once.
+
+    Any task of the event loop may use it. Raises BadParameter for files that
+    cannot be read; entering raises CannotConnect, by its kinds.
+    """
+
+    def __init__(  # noqa: PLR0913  each has a default, and is named by the caller
+        self,
+        url: str = "https://localhost:8080",
+        *,
+        ca: str | Path | None = None,
+        certificate: str | Path | None = None,
+        key: str | Path | None = None,
+        pin: str | Path | None = None,
+        token: str | None = None,
+        timeout_seconds: float = 30.0,
+        wait_when_full: bool = True,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
+        self.url = url
+        self._address = Address.of(url)
+        self._trust = Trust(ca=ca, certificate=certificate, key=key, pin=pin)
+        self._headers: tuple[Header, ...] = (
+            () if token is None else (("authorization", f"Bearer {token}"),)
+        )
+        self._timeout_seconds = timeout_seconds
+        self._wait_when_full = wait_when_full
+        self._silence_seconds = silence_seconds
+        self._longest_message = 0
+        self._owner: Owner | None = None
+        self._tasks: TaskGroup | None = None
+        self._opened: _Opened | None = None
+
+    def __repr__(self) -> str:
+        return f"<Client of {self.url}, {'closed' if self._opened is None else 'open'}>"
+
+    async def __aenter__(self) -> Self:
+        if self._tasks is not None:
+            raise Misuse("this client is open already: enter it once, and share it")
+        connections = Connections(self._address, self._trust, self._headers, self._silence_seconds)
+        requests = Requests(
+            connections,
+            str(self._address),
+            timeout_seconds=self._timeout_seconds,
+            wait_when_full=self._wait_when_full,
+        )
+        self._owner = owner = Owner()
+        self._tasks = tasks = anyio.create_task_group()
+        await tasks.__aenter__()
+        connections.begin(tasks)
+        try:
+            self._longest_message = await _greet(requests, self._address)
+        except BaseException as error:
+            connections.abort()
+            await self._leave(type(error), error, error.__traceback__)
+            raise
+        self._opened = _Opened(requests, owner, tasks)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._owner is None:
+            raise ClientClosed("client")
+        self._owner.check_task()
+        opened, self._opened = self._opened, None
+        try:
+            if opened is not None:
+                connections = opened.requests.connections
+                with anyio.move_on_after(GOODBYE_SECONDS, shield=True):
+                    await connections.close()
+                connections.abort()
+        finally:
+            await self._leave(kind, error, traceback)
+
+    async def _leave(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the tasks. Theirs is no error of their own, so the block's comes out as it is."""
+        tasks, self._tasks = self._tasks, None
+        if tasks is None:
+            return
+        tasks.cancel_scope.cancel()
+        try:
+            await tasks.__aexit__(kind, error, traceback)
+        except BaseExceptionGroup:
+            if error is None:
+                raise
+
+    async def publish(  # noqa: PLR0913  terms of a message, named by the caller
+        self,
+        topic: str,
+        body: bytes | str,
+        *,
+        delay: float | None = None,
+        ttl: float | None = None,
+        priority: int | None = None,
+        key: str | None = None,
+    ) -> Receipt:
+        """Publish a message, and return when it is stored.
+
+        Many at once share a connection: run them in tasks. Each has a key, its
+        own if you give none, so that it can be repeated when a connection is
+        lost. `delay` and `ttl` are seconds. Raises BadRequest (MessageTooLong
+        before it is sent), Contradiction, TopicFull, and NoAnswer.
+        """
+        requests, *_ = self._open()
+        data = as_body(body, self._longest_message)
+        path = f"/publish/{_segment(topic)}{Terms(delay, ttl, priority).check().query}"
+        headers = (("idempotency-key", key or token_hex(12)),)
+        answer = await requests.ask("POST", path, data, headers)
+        message_id = answer.headers.get("miniqueue-message-id")
+        if message_id is None:
+            raise NotABroker(str(self._address), "it gave a message no id")
+        return Receipt(message_id, key is not None and "miniqueue-duplicate" in answer.headers)
+
+    def publisher(
+        self,
+        topic: str,
+        *,
+        delay: float | None = None,
+        ttl: float | None = None,
+        priority: int | None = None,
+    ) -> Publisher:
+        """Return a stream of messages to a topic, with these terms for all that say no others."""
+        requests, owner, tasks = self._open()
+        _segment(topic)
+        common = Terms(delay, ttl, priority).check()
+        longest = self._longest_message
+        return Publisher(requests, owner, topic, common, longest=longest, tasks=tasks)
+
+    def subscribe(
+        self, topic: str, *, credit: int = 100, lease: float | None = None
+    ) -> Subscription:
+        """Return the topic's messages, to be taken inside an `async with` block.
+
+        `credit` is how many are in flight at the same time: on their way, waiting
+        here, and with you. `lease` is how many seconds you may hold each, from
+        when the broker hands it out; without it as long as the connection lasts,
+        or as the topic's policy says. Raises BadParameter.
+        """
+        requests, owner, _ = self._open()
+        _segment(topic)
+        if not 1 <= credit <= MOST_CREDIT:
+            raise BadParameter("credit", f"is {credit}, not 1 to {MOST_CREDIT}")
+        if lease is not None and not SHORTEST_LEASE <= lease <= LONGEST_LEASE:
+            problem = f"is {lease} s, not {SHORTEST_LEASE:g} to {LONGEST_LEASE:g}"
+            raise BadParameter("lease", problem)
+        return Subscription(requests, owner, topic, credit=credit, lease=lease)
+
+    async def topics(self) -> AsyncIterator[Topic]:
+        """Iterate over all topics, by name."""
+        after = ""
+        while True:
+            query = urlencode({"after": after, "max": 1000} if after else {"max": 1000})
+            page = (await self._ask("GET", f"/topics?{query}")).json()
+            for told in page["topics"]:
+                yield Topic.of(told)
+            if "next" not in page:
+                return
+            after = page["next"]
+
+    async def topic(self, name: str) -> Topic:
+        """Return what is in a topic, and its policy. Raises TopicNotFound."""
+        return Topic.of((await self._ask("GET", _page(name), topic=name)).json())
+
+    async def set_policy(self, name: str, policy: Mapping[str, Any]) -> Topic:
+        """Replace a topic's policy, and make the topic if need be. Raises BadRequest."""
+        body = json.dumps(policy).encode()
+        return Topic.of((await self._ask("PUT", _page(name), body)).json())
+
+    async def purge(self, name: str) -> None:
+        """Delete a topic: its messages, its policy, and the keys it remembers."""
+        await self._ask("DELETE", _page(name))
+
+    async def pause(self, name: str) -> Topic:
+        """Hand nothing out, until `resume`. Raises TopicNotFound."""
+        return Topic.of((await self._ask("POST", _page(name, "/pause"), topic=name)).json())
+
+    async def resume(self, name: str) -> Topic:
+        """Hand out again. Raises TopicNotFound."""
+        return Topic.of((await self._ask("POST", _page(name, "/resume"), topic=name)).json())
+
+    async def redrive(self, name: str, most: int | None = None) -> int:
+        """Send dead letters back to where they came from, and return how many went.
+
+        Raises TopicNotFound, and ConnectionLost when it is not known if they went.
+        """
+        path = _page(name, "/redrive" if most is None else f"/redrive?max={most}")
+        answer = await self._ask("POST", path, topic=name, is_repeatable=False)
+        redriven: int = answer.json()["redriven"]
+        return redriven
+
+    async def peek(self, name: str, most: int = 10) -> list[Message]:
+        """Return what would be handed out next, and hand out nothing. Raises TopicNotFound."""
+        answer = await self._ask("GET", _page(name, f"/peek?max={most}"), topic=name)
+        return [Message(name, told) for told in answer.json()["messages"]]
+
+    def _open(self) -> "_Opened":
+        """Return what asks the broker. Raises ClientClosed and WrongThread."""
+        if self._opened is None:
+            raise ClientClosed("client")
+        self._opened.owner.check_loop()
+        return self._opened
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        topic: str = "",
+        is_repeatable: bool = True,
+    ) -> Answer:
+        return await self._open().requests.ask(
+            method, path, body, topic=topic, is_repeatable=is_repeatable
+        )
+
+
+class _Opened(NamedTuple):
+    """What is there between entering and leaving."""
+
+    requests: Requests
+    owner: Owner
+    tasks: TaskGroup
+
+
+async def _greet(requests: Requests, address: Address) -> int:
+    """Make sure that this is a broker, and return the longest message it takes."""
+    answer = await requests.ask_once("GET", "/healthz")
+    longest = answer.headers.get("miniqueue-max-message", "")
+    if not longest.isdecimal():
+        raise NotABroker(str(address), "it speaks HTTP/2, and is no miniqueue broker")
+    return int(longest)
+
+
+def _segment(topic: str) -> str:
+    """Return a topic's name as a segment of a path. Raises BadTopicName."""
+    if not topic:
+        raise BadTopicName("it is empty")
+    try:
+        return quote(topic, safe="")
+    except UnicodeEncodeError:
+        raise BadTopicName("it is not UTF-8") from None
+
+
+def _page(name: str, rest: str = "") -> str:
+    return f"/topics/{_segment(name)}{rest}"

@@ -1,0 +1,86 @@
+"""The connections of a client: one, and another before the first has no room.
+
+A connection is made when somebody needs it. Who needs one while it is being
+made waits for that one, so a thousand requests at once make one connection.
+"""
+
+from collections.abc import Iterable
+
+import anyio
+from anyio.abc import TaskGroup
+
+from miniqueue_py.client.connection import Connection, Header
+from miniqueue_py.client.errors import CannotConnect, ClientClosed, ConnectionLost, NotHttp2
+from miniqueue_py.client.stream import Stream
+from miniqueue_py.client.tls import Address, Trust
+
+GREETING_SECONDS = 10.0
+"""From the first byte to the broker's settings."""
+
+
+class Connections:
+    """Where streams are opened."""
+
+    def __init__(
+        self, address: Address, trust: Trust, headers: Iterable[Header], silence_seconds: float
+    ) -> None:
+        self._address = address
+        self._trust = trust
+        self._headers = tuple(headers)
+        self._silence_seconds = silence_seconds
+        self._open: list[Connection] = []
+        self._connecting = anyio.Lock()
+        self._tasks: TaskGroup | None = None
+
+    def __repr__(self) -> str:
+        return f"<Connections to {self._address}: {self._open}>"
+
+    def begin(self, tasks: TaskGroup) -> None:
+        self._tasks = tasks
+
+    async def open_stream(self, method: str, path: str, headers: Iterable[Header] = ()) -> Stream:
+        """Begin a request. Raises CannotConnect and ConnectionLost."""
+        connection = self._with_room() or await self._connect()
+        return connection.open_stream(method, path, (*self._headers, *headers))
+
+    async def close(self) -> None:
+        """End all connections when their streams have ended. The caller bounds the wait."""
+        self._tasks = None
+        for connection in list(self._open):
+            await connection.close()
+
+    def abort(self) -> None:
+        for connection in self._open:
+            connection.abort()
+
+    def _with_room(self) -> Connection | None:
+        self._open = [each for each in self._open if each.lost is None]
+        return next((each for each in self._open if each.has_room), None)
+
+    async def _connect(self) -> Connection:
+        async with self._connecting:
+            connection = self._with_room()
+            if connection is not None:
+                return connection
+            if self._tasks is None:
+                raise ClientClosed("client")
+            try:
+                with anyio.fail_after(GREETING_SECONDS):
+                    return await self._connect_now(self._tasks)
+            except TimeoutError as error:
+                problem = f"it did not answer within {GREETING_SECONDS:g} s"
+                raise CannotConnect(str(self._address), problem) from error
+
+    async def _connect_now(self, tasks: TaskGroup) -> Connection:
+        transport = await self._trust.connect(self._address)
+        connection = Connection(transport, str(self._address), self._silence_seconds)
+        tasks.start_soon(connection.run)
+        try:
+            await connection.wait_greeted()
+        except ConnectionLost as error:
+            raise NotHttp2(str(self._address), f"it ended the HTTP/2 greeting: {error}") from error
+        finally:
+            if not connection.is_greeted:
+                connection.abort()
+        self._open.append(connection)
+        return connection

@@ -1,0 +1,202 @@
+"""Whole requests with whole answers, repeated while that is harmless and may help.
+
+Here an answer's status becomes an error, or is let pass: the one table of the
+client.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from miniqueue_py.client.backoff import Backoff
+from miniqueue_py.client.connection import Header
+from miniqueue_py.client.connections import Connections
+from miniqueue_py.client.errors import (
+    CertificateRefused,
+    ConnectionLost,
+    NoAnswer,
+    NotABroker,
+    NotHttp2,
+    TokenRefused,
+)
+from miniqueue_py.client.stream import Stream
+from miniqueue_py.errors import (
+    BadRequest,
+    Contradiction,
+    MiniqueueError,
+    TopicFull,
+    TopicNotFound,
+    Unavailable,
+)
+
+MOST_AT_ONCE = 64
+"""Requests under way. Servers take longer for each of a thousand than for each of a hundred."""
+
+LONGEST_ANSWER_BYTES = 1 << 28
+
+HOPELESS = (CertificateRefused, NotHttp2, NotABroker)
+"""Ways of not being connected that time does not mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer that was no error."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body) if self.body else None
+
+
+class Requests:
+    """Asks a broker, and asks again."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        address: str,
+        *,
+        timeout_seconds: float,
+        wait_when_full: bool,
+    ) -> None:
+        self.connections = connections
+        self.timeout_seconds = timeout_seconds
+        self.wait_when_full = wait_when_full
+        self._address = address
+        self._room = anyio.Semaphore(MOST_AT_ONCE)
+
+    async def ask(  # noqa: PLR0913  a request has as many parts
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: tuple[Header, ...] = (),
+        *,
+        topic: str = "",
+        is_repeatable: bool = True,
+    ) -> Answer:
+        """Return the answer. Raises what its status means, and NoAnswer at the end of the time."""
+        last: MiniqueueError | None = None
+        backoff = Backoff()
+        try:
+            with anyio.fail_after(self.timeout_seconds):
+                while True:
+                    try:
+                        return await self.ask_once(method, path, body, headers, topic)
+                    except (Unavailable, TopicFull) as error:
+                        last = error
+                        await self.wait_to_repeat(error, backoff, is_repeatable=is_repeatable)
+        except TimeoutError as error:
+            if isinstance(last, TopicFull):
+                raise last from error
+            raise NoAnswer(self.timeout_seconds, last) from error
+
+    async def wait_to_repeat(
+        self, error: Unavailable | TopicFull, backoff: Backoff, *, is_repeatable: bool = True
+    ) -> None:
+        """Wait before the same is tried again; raise `error` if that makes no sense."""
+        if isinstance(error, HOPELESS) or (isinstance(error, ConnectionLost) and not is_repeatable):
+            raise error
+        if isinstance(error, TopicFull):
+            if not self.wait_when_full:
+                raise error
+            await anyio.sleep(error.retry_after_seconds)
+            return
+        await anyio.sleep(backoff.next_seconds())
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, path: str, headers: tuple[Header, ...] = ()
+    ) -> AsyncIterator[Stream]:
+        """Have a request under way until the block ends, and its good answer begun.
+
+        Raises what its status means.
+        """
+        stream = await self.connections.open_stream(method, path, headers)
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+    async def ask_once(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: tuple[Header, ...] = (),
+        topic: str = "",
+    ) -> Answer:
+        """Return the answer. Raises what its status means, CannotConnect and ConnectionLost."""
+        async with self._room, self.stream(method, path, headers) as stream:
+            stream.send(body)
+            stream.end()
+            return await self.answer_of(stream, topic)
+
+    async def wait_accepted(self, stream: Stream) -> None:
+        """Wait for the beginning of a good answer. Raises what another one means."""
+        await stream.wait_answered()
+        if stream.status != _OK:
+            await self.answer_of(stream)
+            raise self._stranger(f"it answered {stream.status}")
+
+    async def answer_of(self, stream: Stream, topic: str = "") -> Answer:
+        """Wait for the whole answer. Raises what its status means."""
+        await stream.wait_answered()
+        pieces = []
+        size = 0
+        while data := await stream.receive():
+            pieces.append(data)
+            size += len(data)
+            if size > LONGEST_ANSWER_BYTES:
+                raise self._stranger("its answer has no end")
+        status = stream.status or 0
+        answer = Answer(status, stream.headers, b"".join(pieces))
+        if status >= _FIRST_ERROR:
+            raise self._error_of(answer, topic)
+        return answer
+
+    def _error_of(self, answer: Answer, topic: str) -> MiniqueueError:
+        told = _told(answer.body)
+        if answer.status in {401, 403}:
+            return TokenRefused(answer.status, told or "it allows nothing here")
+        if told is None:
+            return self._stranger(f"it answered {answer.status} and no error in JSON")
+        if answer.status == _TOO_MANY:
+            return TopicFull(told, _seconds(answer.headers.get("retry-after")))
+        if answer.status == _NOT_FOUND:
+            return TopicNotFound(topic)
+        kind = Contradiction if answer.status == _CONFLICT else BadRequest
+        return Unavailable(told) if answer.status >= _FIRST_OF_SERVER else kind(told)
+
+    def _stranger(self, problem: str) -> NotABroker:
+        return NotABroker(self._address, f"{problem}: it is no miniqueue broker")
+
+
+_OK = 200
+_FIRST_ERROR = 400
+_NOT_FOUND = 404
+_CONFLICT = 409
+_TOO_MANY = 429
+_FIRST_OF_SERVER = 500
+
+
+def _told(body: bytes) -> str | None:
+    """Return the sentence of an error, as a broker of ours says it."""
+    try:
+        told = json.loads(body)["error"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return told if isinstance(told, str) else None
+
+
+def _seconds(text: str | None) -> float:
+    try:
+        return max(0.0, float(text or 1))
+    except ValueError:
+        return 1.0

@@ -1,0 +1,161 @@
+"""One stream of a subscription: from its INIT to the end of the connection, or of our interest.
+
+Deliveries belong to a session. When it is over they are lost, and the
+subscription goes on in another one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from miniqueue_py.client.delivery import Delivery
+from miniqueue_py.client.errors import AlreadySettled, ConnectionLost, DeliveryLost
+from miniqueue_py.client.stream import Stream
+from miniqueue_py.client.threads import Owner
+from miniqueue_py.errors import LeaseExpired, SettlementError
+from miniqueue_py.protocol.answers import Deliveries, Line, LineReader
+from miniqueue_py.protocol.settlements import Settlement, Settlements
+
+LONGEST_LINE_BYTES = 400 << 20
+"""A message of 256 MiB in base64, and what stands around it."""
+
+TURNS_A_CREDIT = 4
+"""A subscriber that is never out of deliveries lets its settlements leave so often in each
+credit. Less often, and the broker waits for it; more often, and each costs more to send."""
+
+_TOO_LATE = "it is not in flight any more"
+"""Part of the broker's answer to a settlement that came after the lease."""
+
+
+class Session:
+    """Takes lines, and tells the broker what became of deliveries."""
+
+    def __init__(self, stream: Stream, topic: str, credit: int, owner: Owner) -> None:
+        self.topic = topic
+        self.has_received = False
+        self.closing: str | None = None
+        """Why the broker ends it, once it said so."""
+        self.is_over = False
+        self.needs_care = False
+        """It has much to say, so that the broker may have nothing left to send; or it broke."""
+        self._stream = stream
+        self._check_thread = owner.check
+        self._lines = LineReader(LONGEST_LINE_BYTES)
+        self._encode = Settlements().encode
+        self._settled: list[Settlement] = []
+        """What was not said yet."""
+        self._turn = max(1, credit // TURNS_A_CREDIT)
+        self._expired: set[int] = set()
+        stream.on_broken = self._break
+        stream.source = self._say
+        stream.send(b'"INIT %d"\n' % credit)
+
+    async def receive(self) -> list[Delivery]:
+        """Wait for more, and return the deliveries in it.
+
+        Raises ConnectionLost when the stream is at its end, and SettlementError
+        for a settlement that the broker refused.
+        """
+        data = b"" if self.is_over else await self._stream.receive()
+        if not data:
+            self._break()
+            raise ConnectionLost(f"the broker ended the subscription ({self.closing or 'no word'})")
+        return self._read(data)
+
+    def receive_nowait(self) -> list[Delivery]:
+        """Return the deliveries that are here already."""
+        data = self._stream.receive_nowait()
+        return self._read(data) if data else []
+
+    def _read(self, data: bytes) -> list[Delivery]:
+        lines = self._lines.feed(data)
+        if len(lines) == 1 and isinstance(lines[0], Deliveries):
+            self.has_received = True
+            return [Delivery(self, facts) for facts in lines[0].plain]
+        return [delivery for line in lines for delivery in self._read_line(line)]
+
+    def _read_line(self, line: Line) -> Sequence[Delivery]:
+        if isinstance(line, Deliveries):
+            return [Delivery(self, facts) for facts in line.plain]
+        if "msg" in line:
+            self.has_received = True
+            return [Delivery(self, _facts(line), line)]
+        if "expired" in line:
+            self._expired.add(line["expired"])
+        elif "closing" in line:
+            self.closing = line["closing"]
+        elif "error" in line and _TOO_LATE not in line["error"]:
+            raise SettlementError(line["error"])
+        return ()
+
+    # What deliveries ask.
+
+    def settle(self, delivery: Delivery, word: str) -> None:
+        # Once for each message: no call in here that is not needed.
+        self._check_thread()
+        number = delivery.id
+        if delivery.is_settled or self.is_over or (self._expired and number in self._expired):
+            raise self._problem_with(delivery, word)
+        delivery.is_settled = True
+        settled = self._settled
+        if not settled:
+            self._stream.wake()
+        settled.append((word, number))
+        if len(settled) >= self._turn:
+            self.needs_care = True
+
+    def touch(self, delivery: Delivery) -> None:
+        self.settle(delivery, "TOUCH")
+        delivery.is_settled = False
+
+    def has_expired(self, delivery: Delivery) -> bool:
+        return delivery.id in self._expired
+
+    def _problem_with(self, delivery: Delivery, word: str) -> SettlementError:
+        if delivery.is_settled:
+            return AlreadySettled(self.topic, delivery.id)
+        if self.is_over:
+            return DeliveryLost(self.topic, delivery.id)
+        return LeaseExpired(word)
+
+    def _say(self) -> bytes:
+        """Return what is to be said now."""
+        if not self._settled:
+            return b""
+        settled, self._settled = self._settled, []
+        self.needs_care = False
+        return self._encode(settled)
+
+    def _break(self) -> None:
+        self.is_over = True
+        self.needs_care = True
+
+    # Ending.
+
+    def end(self) -> None:
+        """Say what there is to say, and no more: what is in flight goes back."""
+        self.is_over = True
+        if not self._stream.is_broken:
+            self._stream.end()
+
+    async def wait_ended(self) -> None:
+        """Wait until the broker has heard all of it. The caller bounds the wait."""
+        while not self._stream.is_over:
+            if not await self._stream.receive():
+                return
+
+    def drop(self) -> None:
+        """Give the stream up, with what was not said yet."""
+        self.is_over = True
+        self._stream.close()
+
+
+def _facts(line: Any) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    numbers = (line.get("id", 0), line.get("attempt", 1))
+    published = line.get("publishedAt")
+    return (
+        line["msg"].encode(),
+        b"%d" % numbers[0],
+        b"%d" % numbers[1],
+        line.get("messageId", "").encode(),
+        b"" if published is None else b"%d" % published,
+    )

@@ -1,0 +1,131 @@
+"""One request and its answer, both as bytes that flow at the same time.
+
+A stream does no I/O. What is to be sent is fetched by the connection's writer
+when there is room for it, so many small things leave in one piece. What came is
+kept until it is taken, and only then is the server's window opened again: who
+does not read holds back the server, and nobody else.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from miniqueue_py.client.bell import Bell
+from miniqueue_py.client.errors import ConnectionLost
+from miniqueue_py.errors import MiniqueueError
+
+
+class Stream:
+    """A request under way."""
+
+    def __init__(
+        self,
+        number: int,
+        wake_writer: Callable[["Stream"], None],
+        open_window: Callable[[int, int], None],
+        drop: Callable[["Stream"], None],
+    ) -> None:
+        self.number = number
+        self.source: Callable[[], bytes] | None = None
+        """Asked for more to send whenever there is room."""
+        self.on_broken: Callable[[], None] | None = None
+        """Told when the stream ends by force."""
+        self.status: int | None = None
+        self.headers: Mapping[str, str] = {}
+        self.outgoing = bytearray()
+        self.is_ending = False
+        """Nothing follows what is in `outgoing` and what the source has by now."""
+        self.has_sent_all = False
+        self.has_ended = False
+        """The answer has come to its end."""
+        self._wake_writer = wake_writer
+        self._open_window = open_window
+        self._drop = drop
+        self._incoming: deque[bytes] = deque()
+        self._failure: MiniqueueError | None = None
+        self._news = Bell()
+
+    def __repr__(self) -> str:
+        state = "failed" if self._failure else "ended" if self.has_ended else "open"
+        return f"<Stream {self.number}, {state}>"
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more comes, and what came was taken."""
+        return not self._incoming and (self.has_ended or self._failure is not None)
+
+    @property
+    def is_broken(self) -> bool:
+        return self._failure is not None
+
+    def send(self, data: bytes) -> None:
+        """Send, behind all that was sent before."""
+        self.outgoing += data
+        self._wake_writer(self)
+
+    def wake(self) -> None:
+        """Say that the source has something."""
+        self._wake_writer(self)
+
+    def end(self) -> None:
+        """Send what there is, and no more."""
+        self.is_ending = True
+        self._wake_writer(self)
+
+    def close(self) -> None:
+        """Give the request up, unless both sides have ended it."""
+        self._incoming.clear()
+        self._drop(self)
+
+    async def wait_answered(self) -> None:
+        """Wait for the status and the headers. Raises ConnectionLost."""
+        while self.status is None:
+            if self._failure is not None:
+                raise self._failure
+            await self._news.wait()
+
+    async def receive(self) -> bytes:
+        """Wait for more of the answer and take all that is there; b"" is its end.
+
+        Raises ConnectionLost, when what had come before was taken.
+        """
+        while not self._incoming:
+            if self._failure is not None:
+                raise self._failure
+            if self.has_ended:
+                return b""
+            await self._news.wait()
+        return self.receive_nowait()
+
+    def receive_nowait(self) -> bytes:
+        """Take what is there, which may be nothing."""
+        if not self._incoming:
+            return b""
+        data = self._incoming[0] if len(self._incoming) == 1 else b"".join(self._incoming)
+        self._incoming.clear()
+        if not self.has_ended and self._failure is None:
+            self._open_window(self.number, len(data))
+        return data
+
+    # What the connection tells.
+
+    def take_answer(self, status: int, headers: Mapping[str, str]) -> None:
+        self.status, self.headers = status, headers
+        self._news.ring()
+
+    def take_data(self, data: bytes) -> None:
+        self._incoming.append(data)
+        self._news.ring()
+
+    def take_end(self) -> None:
+        self.has_ended = True
+        if self.status is None:
+            self._failure = ConnectionLost("a request ended without an answer")
+        self._news.ring()
+
+    def fail(self, failure: MiniqueueError) -> None:
+        """End the stream by force."""
+        if not self.has_ended and self._failure is None:
+            self._failure = failure
+            if self.on_broken is not None:
+                self.on_broken()
+        self._news.ring()

@@ -1,0 +1,173 @@
+"""A topic's messages, one after another, over as many streams as it takes.
+
+Nothing runs in the background. Whoever receives reads the stream, and opens
+another when that one is lost; who does not receive holds no more than the
+credit. Several tasks may receive at the same time.
+"""
+
+from collections import deque
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote, urlencode
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from miniqueue_py.client.backoff import Backoff
+from miniqueue_py.client.delivery import Delivery
+from miniqueue_py.client.errors import ClientClosed, ConnectionLost
+from miniqueue_py.client.requests import Requests
+from miniqueue_py.client.session import Session
+from miniqueue_py.client.threads import Owner
+from miniqueue_py.errors import Unavailable
+
+FAREWELL_SECONDS = 5.0
+"""For the broker to hear the last settlements, when the block ends well."""
+
+
+class Subscription:
+    """An async iterator of deliveries, inside its `async with` block.
+
+    It never ends by itself: when the broker or the connection goes away it comes
+    back, with longer and longer waits in between.
+    """
+
+    def __init__(
+        self, requests: Requests, owner: Owner, topic: str, *, credit: int, lease: float | None
+    ) -> None:
+        self._requests = requests
+        self._owner = owner
+        self._topic = topic
+        self._credit = credit
+        query = "" if lease is None else "?" + urlencode({"lease": f"{lease:.3f}s"})
+        self._path = f"/subscribe/{quote(topic, safe='')}{query}"
+        self._session: Session | None = None
+        self._ready: deque[Delivery] = deque()
+        self._receiving: anyio.Lock | None = None
+        self._backoff = Backoff()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._receiving is None else "open" if self._session else "away"
+        return f"<Subscription to {self._topic!r}, {state}, {len(self._ready)} ready>"
+
+    async def __aenter__(self) -> Self:
+        self._owner.check_loop()
+        self._session = await self._open()
+        self._receiving = anyio.Lock()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._owner.check_loop()
+        self._receiving = None
+        self._ready.clear()
+        session, self._session = self._session, None
+        if session is None:
+            return
+        # What was settled is said in any case, by the connection's writer. Only
+        # who left the block in peace waits until the broker has heard it.
+        session.end()
+        if error is None:
+            with anyio.move_on_after(FAREWELL_SECONDS), suppress(Unavailable):
+                await session.wait_ended()
+                return
+            session.drop()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Delivery:
+        session = self._session
+        if self._ready and session is not None and not session.needs_care:
+            return self._ready.popleft()
+        return await self.receive()
+
+    async def receive(self) -> Delivery:
+        """Wait for the next delivery. Raises what subscribing again can raise."""
+        await self._wait_ready()
+        return self._ready.popleft()
+
+    async def receive_many(self, most: int) -> list[Delivery]:
+        """Wait for a delivery, and return it with those that are here too, `most` in all."""
+        await self._wait_ready()
+        if len(self._ready) < most:
+            self._look()
+        return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
+
+    def receive_nowait(self) -> Delivery | None:
+        """Return a delivery that is here already, or None."""
+        if not self._ready:
+            self._look()
+        return self._ready.popleft() if self._ready else None
+
+    async def ack_many(self, deliveries: "list[Delivery]") -> None:
+        """Acknowledge each. Raises as Delivery.ack does, when all were tried."""
+        problem: Exception | None = None
+        for delivery in deliveries:
+            try:
+                await delivery.ack()
+            except Exception as error:  # noqa: BLE001  kept, and raised below
+                problem = problem or error
+        if problem is not None:
+            raise problem
+
+    def _look(self) -> None:
+        """Take what has come, without waiting."""
+        self._owner.check()
+        if self._session is not None and not self._session.is_over:
+            self._ready.extend(self._session.receive_nowait())
+
+    async def _wait_ready(self) -> None:
+        """Wait for a delivery that can be settled."""
+        if self._session is not None and self._session.needs_care:
+            if self._session.is_over:
+                self._ready.clear()  # lost, all of them
+            else:
+                await checkpoint()  # and what is to be said is being sent
+        while not self._ready:
+            await self._fill()
+
+    async def _fill(self) -> None:
+        """Wait until something has come, and be subscribed again if need be."""
+        self._owner.check()
+        if self._receiving is None:
+            raise ClientClosed("subscription")
+        async with self._receiving:
+            if self._ready:
+                return  # it came to another task, that waited in front of us
+            if self._session is None:
+                self._session = await self._open()
+            session = self._session
+            try:
+                self._ready.extend(await session.receive())
+            except ConnectionLost:
+                self._session = None
+                session.drop()
+                if not session.has_received:
+                    await anyio.sleep(self._backoff.next_seconds())
+            else:
+                if session.has_received:
+                    self._backoff.reset()
+
+    async def _open(self) -> Session:
+        """Subscribe, and try again for as long as that may help."""
+        while True:
+            try:
+                return await self._open_once()
+            except Unavailable as error:
+                await self._requests.wait_to_repeat(error, self._backoff)
+
+    async def _open_once(self) -> Session:
+        stream = await self._requests.connections.open_stream("POST", self._path)
+        try:
+            session = Session(stream, self._topic, self._credit, self._owner)
+            await self._requests.wait_accepted(stream)
+        except BaseException:
+            stream.close()
+            raise
+        return session

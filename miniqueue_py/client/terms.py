@@ -1,0 +1,59 @@
+"""What a publish may say beside its body, checked before it is sent."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from miniqueue_py.errors import BadParameter, MessageTooLong
+from miniqueue_py.protocol.commands import LONGEST_DELAY_SECONDS
+
+HIGHEST_PRIORITY = 255
+
+
+class Terms(NamedTuple):
+    """Of one message, or of all that one publisher sends. None is what the broker does anyway."""
+
+    delay: float | None = None
+    """Seconds until it may be delivered."""
+    ttl: float | None = None
+    """Seconds until it is gone, if nobody acknowledged it."""
+    priority: int | None = None
+    """0 to 255; the higher comes first."""
+    key: str | None = None
+    """Of messages with the same key the broker stores one."""
+
+    def check(self) -> "Terms":
+        """Return them. Raises BadParameter."""
+        if self.delay is not None and not 0 <= self.delay <= LONGEST_DELAY_SECONDS:
+            raise BadParameter("delay", f"is {self.delay} s, not 0 to {LONGEST_DELAY_SECONDS}")
+        if self.ttl is not None and not 0 < self.ttl <= LONGEST_DELAY_SECONDS:
+            raise BadParameter(
+                "ttl", f"is {self.ttl} s, not more than 0 to {LONGEST_DELAY_SECONDS}"
+            )
+        if self.priority is not None and not 0 <= self.priority <= HIGHEST_PRIORITY:
+            raise BadParameter("priority", f"is {self.priority}, not 0 to {HIGHEST_PRIORITY}")
+        return self
+
+    @property
+    def query(self) -> str:
+        """Return them as they stand behind a path; the key travels in a header."""
+        stated: dict[str, Any] = {}
+        if self.delay:
+            stated["delay"] = f"{self.delay:.3f}s"
+        if self.ttl is not None:
+            stated["ttl"] = f"{self.ttl:.3f}s"
+        if self.priority:
+            stated["priority"] = self.priority
+        return "?" + urlencode(stated) if stated else ""
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return them as they stand in a line of a batch."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+def as_body(body: bytes | str, longest: int) -> bytes:
+    """Return a body as bytes; text becomes UTF-8. Raises MessageTooLong."""
+    data = body.encode() if isinstance(body, str) else bytes(body)
+    if len(data) > longest:
+        raise MessageTooLong(longest)
+    return data
