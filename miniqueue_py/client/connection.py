@@ -153,7 +153,9 @@ class Connection:
         number = self._http2.get_next_available_stream_id()
         head = [(":method", method), (":scheme", "https"), (":path", path)]
         self._http2.send_headers(number, [*head, (":authority", self._authority), *headers])
-        stream = Stream(number, self._wake, self._open_window, self._drop)
+        stream = Stream(
+            number, self._wake, self._open_window, self._drop, room_step=WINDOW_BYTES // 4
+        )
         self._streams[number] = stream
         self._output.ring()
         return stream

@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 from miniqueue_py.client.backoff import Backoff
 from miniqueue_py.client.bell import Bell
@@ -36,6 +37,9 @@ MOST_UNCONFIRMED = 200_000
 """Past these `send` waits. A message counts 100 bytes beside its body."""
 
 MESSAGE_BYTES = 100
+
+TURN_BYTES = 1 << 16
+"""A loop that sends lets other tasks have their turn so often."""
 
 PIECE_BYTES = 1 << 17
 """About as much is made into lines at a time."""
@@ -91,7 +95,10 @@ class Publisher:
         """How many were confirmed when the key was new."""
         self._is_resumed = False
         """The broker has said where to go on."""
-        self._progress_at = 0.0
+        self._failing_since: float | None = None
+        """Since when nothing was confirmed, and requests failed."""
+        self._unseen = 0
+        """Bytes that were handed in since others had their turn."""
         self._backoff = Backoff()
         self._stream: Stream | None = None
         self._is_open = False
@@ -161,15 +168,15 @@ class Publisher:
             self._unconfirmed.append(_Entry(data, Terms(delay, ttl, priority, key).check()))
             self._entries += 1
             self._count(1, len(data))
-        if self._is_full:
-            await self._wait_room()
+        if self._unseen > TURN_BYTES:
+            await self._let_others()
 
     async def send_many(self, bodies: Iterable[bytes | str]) -> None:
         """Send messages, as `send` does each."""
         self._owner.check()
         self._add([as_body(body, self._longest) for body in bodies])
-        if self._is_full:
-            await self._wait_room()
+        if self._unseen > TURN_BYTES:
+            await self._let_others()
 
     async def flush(self) -> None:
         """Wait until all that was sent is confirmed. Raises what `send` does, and NoAnswer."""
@@ -193,7 +200,9 @@ class Publisher:
 
     def _count(self, messages: int, size: int) -> None:
         self.sent += messages
-        self._bytes += size + MESSAGE_BYTES * messages
+        size += MESSAGE_BYTES * messages
+        self._bytes += size
+        self._unseen += size
         if self._stream is not None:
             self._stream.wake()
         else:
@@ -203,7 +212,10 @@ class Publisher:
     def _is_full(self) -> bool:
         return self._bytes > MOST_UNCONFIRMED_BYTES or len(self._unconfirmed) > MOST_UNCONFIRMED
 
-    async def _wait_room(self) -> None:
+    async def _let_others(self) -> None:
+        """Let what was handed in leave, and wait while there is too much of it."""
+        self._unseen = 0
+        await checkpoint()
         while self._is_full:
             self._check()
             await self._news.wait()
@@ -225,6 +237,8 @@ class Publisher:
         except MiniqueueError as error:
             self._failure = error
         finally:
+            if self._unconfirmed and self._failure is None:
+                self._failure = ClientClosed("publisher")
             self._has_finished = True
             self._news.ring()
 
@@ -234,7 +248,6 @@ class Publisher:
             if self._is_ending:
                 return False
             await self._work.wait()
-            self._progress_at = anyio.current_time()
         return True
 
     async def _publish_or_wait(self) -> None:
@@ -243,7 +256,9 @@ class Publisher:
             await self._publish()
         except (Unavailable, TopicFull) as error:
             seconds = self._requests.timeout_seconds
-            if anyio.current_time() - self._progress_at > seconds:
+            now = anyio.current_time()
+            self._failing_since = self._failing_since or now
+            if now - self._failing_since > seconds:
                 raise error if isinstance(error, TopicFull) else NoAnswer(seconds, error) from error
             await self._requests.wait_to_repeat(error, self._backoff)
 
@@ -307,7 +322,7 @@ class Publisher:
         self.confirmed = confirmed
         self._asked -= done
         self._bytes -= size + MESSAGE_BYTES * done
-        self._progress_at = anyio.current_time()
+        self._failing_since = None
         self._backoff.reset()
         self._news.ring()
 

@@ -29,8 +29,12 @@ _TOO_LATE = "it is not in flight any more"
 class Session:
     """Takes lines, and tells the broker what became of deliveries."""
 
-    def __init__(self, stream: Stream, topic: str, credit: int, owner: Owner) -> None:
+    def __init__(
+        self, stream: Stream, topic: str, credit: int, owner: Owner, *, has_leases: bool
+    ) -> None:
         self.topic = topic
+        self.has_leases = has_leases
+        """Deliveries may expire before they are handed on."""
         self.has_received = False
         self.closing: str | None = None
         """Why the broker ends it, once it said so."""
@@ -45,6 +49,7 @@ class Session:
         """What was not said yet."""
         self._turn = max(1, credit // TURNS_A_CREDIT)
         self._expired: set[int] = set()
+        self._problem: SettlementError | None = None
         stream.on_broken = self._break
         stream.source = self._say
         stream.send(b'"INIT %d"\n' % credit)
@@ -55,6 +60,9 @@ class Session:
         Raises ConnectionLost when the stream is at its end, and SettlementError
         for a settlement that the broker refused.
         """
+        if self._problem is not None:
+            problem, self._problem = self._problem, None
+            raise problem
         data = b"" if self.is_over else await self._stream.receive()
         if not data:
             self._break()
@@ -81,10 +89,11 @@ class Session:
             return [Delivery(self, _facts(line), line)]
         if "expired" in line:
             self._expired.add(line["expired"])
+            self.has_leases = True
         elif "closing" in line:
             self.closing = line["closing"]
         elif "error" in line and _TOO_LATE not in line["error"]:
-            raise SettlementError(line["error"])
+            self._problem = SettlementError(line["error"])
         return ()
 
     # What deliveries ask.
@@ -108,7 +117,11 @@ class Session:
         delivery.is_settled = False
 
     def has_expired(self, delivery: Delivery) -> bool:
-        return delivery.id in self._expired
+        return bool(self._expired) and delivery.id in self._expired
+
+    def forget_expired(self, delivery: Delivery) -> None:
+        """Take note that nobody will ask for this one again."""
+        self._expired.discard(delivery.id)
 
     def _problem_with(self, delivery: Delivery, word: str) -> SettlementError:
         if delivery.is_settled:
@@ -135,13 +148,12 @@ class Session:
         """Say what there is to say, and no more: what is in flight goes back."""
         self.is_over = True
         if not self._stream.is_broken:
+            self._stream.discard()
             self._stream.end()
 
     async def wait_ended(self) -> None:
         """Wait until the broker has heard all of it. The caller bounds the wait."""
-        while not self._stream.is_over:
-            if not await self._stream.receive():
-                return
+        await self._stream.wait_ended()
 
     def drop(self) -> None:
         """Give the stream up, with what was not said yet."""

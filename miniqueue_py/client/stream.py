@@ -23,6 +23,8 @@ class Stream:
         wake_writer: Callable[["Stream"], None],
         open_window: Callable[[int, int], None],
         drop: Callable[["Stream"], None],
+        *,
+        room_step: int,
     ) -> None:
         self.number = number
         self.source: Callable[[], bytes] | None = None
@@ -40,7 +42,11 @@ class Stream:
         self._wake_writer = wake_writer
         self._open_window = open_window
         self._drop = drop
+        self._room_step = room_step
         self._incoming: deque[bytes] = deque()
+        self._is_unread = False
+        self._taken = 0
+        """Bytes that were taken, and that the server does not know of."""
         self._failure: MiniqueueError | None = None
         self._news = Bell()
 
@@ -76,6 +82,16 @@ class Stream:
         self._incoming.clear()
         self._drop(self)
 
+    def discard(self) -> None:
+        """Take no more of the answer; what comes of it makes room for the rest."""
+        self.receive_nowait()
+        self._is_unread = True
+
+    async def wait_ended(self) -> None:
+        """Wait until the answer has come to its end, or never will."""
+        while not self.has_ended and self._failure is None:
+            await self._news.wait()
+
     async def wait_answered(self) -> None:
         """Wait for the status and the headers. Raises ConnectionLost."""
         while self.status is None:
@@ -102,9 +118,15 @@ class Stream:
             return b""
         data = self._incoming[0] if len(self._incoming) == 1 else b"".join(self._incoming)
         self._incoming.clear()
-        if not self.has_ended and self._failure is None:
-            self._open_window(self.number, len(data))
+        self._make_room(len(data))
         return data
+
+    def _make_room(self, size: int) -> None:
+        """Let the server send as much again, a good piece at a time: each costs it a frame."""
+        self._taken += size
+        if self._taken >= self._room_step and not self.has_ended and self._failure is None:
+            self._open_window(self.number, self._taken)
+            self._taken = 0
 
     # What the connection tells.
 
@@ -113,6 +135,9 @@ class Stream:
         self._news.ring()
 
     def take_data(self, data: bytes) -> None:
+        if self._is_unread:
+            self._make_room(len(data))
+            return
         self._incoming.append(data)
         self._news.ring()
 

@@ -6,7 +6,6 @@ credit. Several tasks may receive at the same time.
 """
 
 from collections import deque
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlencode
@@ -16,7 +15,7 @@ from anyio.lowlevel import checkpoint
 
 from miniqueue_py.client.backoff import Backoff
 from miniqueue_py.client.delivery import Delivery
-from miniqueue_py.client.errors import ClientClosed, ConnectionLost
+from miniqueue_py.client.errors import ClientClosed, ConnectionLost, NoAnswer
 from miniqueue_py.client.requests import Requests
 from miniqueue_py.client.session import Session
 from miniqueue_py.client.threads import Owner
@@ -40,12 +39,14 @@ class Subscription:
         self._owner = owner
         self._topic = topic
         self._credit = credit
+        self._lease = lease
         query = "" if lease is None else "?" + urlencode({"lease": f"{lease:.3f}s"})
         self._path = f"/subscribe/{quote(topic, safe='')}{query}"
         self._session: Session | None = None
         self._ready: deque[Delivery] = deque()
         self._receiving: anyio.Lock | None = None
         self._backoff = Backoff()
+        self._last_problem: Unavailable | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self._receiving is None else "open" if self._session else "away"
@@ -53,7 +54,12 @@ class Subscription:
 
     async def __aenter__(self) -> Self:
         self._owner.check_loop()
-        self._session = await self._open()
+        seconds = self._requests.timeout_seconds
+        try:
+            with anyio.fail_after(seconds):
+                self._session = await self._open()
+        except TimeoutError as error:
+            raise NoAnswer(seconds, self._last_problem) from error
         self._receiving = anyio.Lock()
         return self
 
@@ -73,7 +79,7 @@ class Subscription:
         # who left the block in peace waits until the broker has heard it.
         session.end()
         if error is None:
-            with anyio.move_on_after(FAREWELL_SECONDS), suppress(Unavailable):
+            with anyio.move_on_after(FAREWELL_SECONDS):
                 await session.wait_ended()
                 return
             session.drop()
@@ -83,7 +89,7 @@ class Subscription:
 
     async def __anext__(self) -> Delivery:
         session = self._session
-        if self._ready and session is not None and not session.needs_care:
+        if self._ready and session is not None and not (session.needs_care or session.has_leases):
             return self._ready.popleft()
         return await self.receive()
 
@@ -103,6 +109,7 @@ class Subscription:
         """Return a delivery that is here already, or None."""
         if not self._ready:
             self._look()
+        self._drop_lost()
         return self._ready.popleft() if self._ready else None
 
     async def ack_many(self, deliveries: "list[Delivery]") -> None:
@@ -119,18 +126,30 @@ class Subscription:
     def _look(self) -> None:
         """Take what has come, without waiting."""
         self._owner.check()
+        if self._receiving is None:
+            raise ClientClosed("subscription")
         if self._session is not None and not self._session.is_over:
             self._ready.extend(self._session.receive_nowait())
 
     async def _wait_ready(self) -> None:
         """Wait for a delivery that can be settled."""
-        if self._session is not None and self._session.needs_care:
-            if self._session.is_over:
-                self._ready.clear()  # lost, all of them
-            else:
-                await checkpoint()  # and what is to be said is being sent
+        session = self._session
+        if session is not None and session.needs_care and not session.is_over:
+            await checkpoint()  # and what is to be said is being sent
+        self._drop_lost()
         while not self._ready:
             await self._fill()
+            self._drop_lost()
+
+    def _drop_lost(self) -> None:
+        """Drop what waits here and is ours no more."""
+        session = self._session
+        if session is not None and session.is_over:
+            self._ready.clear()
+        elif session is not None and session.has_leases and self._ready:
+            self._ready.extend(session.receive_nowait())  # and what it says of expiry
+            while self._ready and self._ready[0].is_expired:
+                session.forget_expired(self._ready.popleft())
 
     async def _fill(self) -> None:
         """Wait until something has come, and be subscribed again if need be."""
@@ -160,12 +179,19 @@ class Subscription:
             try:
                 return await self._open_once()
             except Unavailable as error:
+                self._last_problem = error
                 await self._requests.wait_to_repeat(error, self._backoff)
 
     async def _open_once(self) -> Session:
         stream = await self._requests.connections.open_stream("POST", self._path)
         try:
-            session = Session(stream, self._topic, self._credit, self._owner)
+            session = Session(
+                stream,
+                self._topic,
+                self._credit,
+                self._owner,
+                has_leases=self._lease is not None,
+            )
             await self._requests.wait_accepted(stream)
         except BaseException:
             stream.close()
