@@ -11,6 +11,7 @@ from random import random
 
 from miniqueue_py.broker.admission import Limits, admit
 from miniqueue_py.broker.alarms import Alarms
+from miniqueue_py.broker.batches import Batches, BatchWriter
 from miniqueue_py.broker.clock import Clock
 from miniqueue_py.broker.events import (
     Expired,
@@ -58,6 +59,7 @@ class Broker:
         self._observers = observers
         self._settler = Settler(storage, clock, observers, chance)
         self.receipts = Receipts(self._settler, clock)
+        self.batches = Batches(storage, clock)
         self._topics: dict[str, Topic] = {}
         self._leaseholders: Alarms[Subscriber] = Alarms()
         self._drained = asyncio.Event()
@@ -68,23 +70,27 @@ class Broker:
         return f"<Broker, {len(self._topics)} topics with subscribers>"
 
     def publish(
-        self, topic: str, publications: Sequence[Publication]
+        self, topic: str, publications: Sequence[Publication], batch: BatchWriter | None = None
     ) -> "asyncio.Future[Sequence[Stored]]":
         """Store messages; they are durable and confirmed when what it returns is done.
 
         It begins at once, and whoever wants to may publish more before that.
-        Raises MessageTooLong, Contradiction, TopicFull and ShuttingDown at
-        once; StorageUnavailable then or later. None of the messages was
-        confirmed then.
+        Raises MessageTooLong, Contradiction, TopicFull, BatchTakenOver and
+        ShuttingDown at once; StorageUnavailable then or later. None of the
+        messages was confirmed then.
         """
         if self.is_draining:
             raise ShuttingDown
         try:
+            count = None if batch is None else batch.count_with(publications)
             admitted, policy = admit(self._storage, self.limits, topic, publications)
-            stored = self._storage.append(topic, admitted, self.clock.now(), policy.dedupe_window)
+            now, window = self.clock.now(), policy.dedupe_window
+            stored = self._storage.append(topic, admitted, now, window, count)
         except StorageUnavailable:
             self._tell_failure()
             raise
+        if batch is not None and count is not None:
+            batch.count = count
         stored.add_done_callback(lambda done: self._tell_published(topic, publications, done))
         return stored
 

@@ -71,6 +71,15 @@ class Publication(NamedTuple):
     """Of one body: a second publication of the key to the topic stores nothing."""
 
 
+class BatchCount(NamedTuple):
+    """How far a batch has come that may go on in another request."""
+
+    key: str
+    """Of the batch: it has nothing to do with a message's key that reads the same."""
+    messages: int
+    """From its beginning, in whatever request they came."""
+
+
 class Stored(NamedTuple):
     """What became of a publication."""
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from miniqueue_py.broker.delivery import Delivery, Outcome
-from miniqueue_py.broker.message import Message, Publication, Stored
+from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.errors import StorageUnavailable
 
@@ -67,7 +67,12 @@ class Storage(Protocol):
     """
 
     def append(
-        self, topic: str, publications: Sequence[Publication], now: float, keep_keys_for: float
+        self,
+        topic: str,
+        publications: Sequence[Publication],
+        now: float,
+        keep_keys_for: float,
+        batch: BatchCount | None = None,
     ) -> "asyncio.Future[Sequence[Stored]]":
         """Store messages behind those that wait; durable when what it returns is done.
 
@@ -77,6 +82,17 @@ class Storage(Protocol):
         stored in the last `keep_keys_for` seconds stores nothing, and its
         answer comes when the first one is durable. Raises StorageUnavailable
         (DiskFull), at once or when awaited, when nothing was confirmed.
+
+        The count of a batch is stored with the messages: both or neither. It
+        replaces the one before, and is kept for `keep_keys_for` seconds.
+        """
+        ...
+
+    async def batch_count(self, topic: str, key: str, now: float) -> int:
+        """Return how many messages of a batch are stored; 0 if that is not known (any more).
+
+        Those are durable when it returns, however they came. Raises
+        StorageUnavailable.
         """
         ...
 
@@ -99,14 +115,14 @@ class Storage(Protocol):
 
         Delays that are over go to the front, in due order; those that equal
         in that, as they stood in line. Messages whose ttl is over are
-        removed, the oldest first, and keys that were kept long enough
-        forgotten. Called again with the same `now`, it goes on where it
+        removed, the oldest first, and keys and counts that were kept long
+        enough forgotten. Called again with the same `now`, it goes on where it
         stopped: the order is that of one call without a limit.
         """
         ...
 
     async def purge(self, topic: str) -> None:
-        """Remove a topic with its messages, its keys and its policy.
+        """Remove a topic with its messages, its keys, its counts and its policy.
 
         In constant time; durable when it returns.
         """

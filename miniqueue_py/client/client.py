@@ -22,7 +22,7 @@ from anyio.abc import TaskGroup
 from miniqueue_py.client.connection import Header
 from miniqueue_py.client.connections import Connections
 from miniqueue_py.client.delivery import Message
-from miniqueue_py.client.errors import ClientClosed, Misuse, NotABroker
+from miniqueue_py.client.errors import CannotConnect, ClientClosed, Misuse, NotABroker
 from miniqueue_py.client.publisher import Publisher
 from miniqueue_py.client.requests import Answer, Requests
 from miniqueue_py.client.subscription import Subscription
@@ -296,7 +296,12 @@ class _Opened(NamedTuple):
 
 async def _greet(requests: Requests, address: Address) -> int:
     """Make sure that this is a broker, and return the longest message it takes."""
-    answer = await requests.ask_once("GET", "/healthz")
+    try:
+        with anyio.fail_after(requests.timeout_seconds):
+            answer = await requests.ask_once("GET", "/healthz")
+    except TimeoutError as error:
+        problem = f"it did not answer within {requests.timeout_seconds:g} s"
+        raise CannotConnect(str(address), problem) from error
     longest = answer.headers.get("miniqueue-max-message", "")
     if not longest.isdecimal():
         raise NotABroker(str(address), "it speaks HTTP/2, and is no miniqueue broker")

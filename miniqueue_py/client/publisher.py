@@ -11,11 +11,11 @@ stream of JSON.
 
 import json
 from binascii import b2a_base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from secrets import token_hex
 from types import TracebackType
-from typing import Any, NamedTuple, Self, cast
+from typing import NamedTuple, Self, cast
 from urllib.parse import quote
 
 import anyio
@@ -25,7 +25,7 @@ from anyio.lowlevel import checkpoint
 from miniqueue_py.client.backoff import Backoff
 from miniqueue_py.client.bell import Bell
 from miniqueue_py.client.errors import ClientClosed, ConnectionLost, Forgotten, NoAnswer
-from miniqueue_py.client.requests import Requests
+from miniqueue_py.client.requests import FIRST_OF_SERVER, TOO_MANY, Requests
 from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.terms import Terms, as_body
 from miniqueue_py.client.threads import Owner
@@ -291,8 +291,10 @@ class Publisher:
         match line:
             case {"published": int(count)}:
                 self._confirm(count)
+            case {"error": str(told), "status": int(status)}:
+                raise _error(told, status)
             case {"error": str(told)}:
-                raise _error(told, is_of_a_line="line" in cast("Mapping[str, Any]", line))
+                raise Unavailable(told)
             case {"closing": str(why)}:
                 raise Unavailable(f"the broker ended a stream of messages: {why}")
             case _:
@@ -355,10 +357,10 @@ def _as_json(message: bytes | _Entry) -> bytes:
     return b'{"msg":"%b",%b\n' % (encoded, stated[1:])
 
 
-def _error(told: str, *, is_of_a_line: bool) -> MiniqueueError:
-    """Return what a line of refusal means."""
-    if " is full: " in told:
+def _error(told: str, status: int) -> MiniqueueError:
+    """Return what the refusal of a message means."""
+    if status == TOO_MANY:
         return TopicFull(told)
-    if not is_of_a_line or "storage is unavailable" in told:
+    if status >= FIRST_OF_SERVER:
         return Unavailable(told)
     return BadRequest(f"a message was refused: {told}")

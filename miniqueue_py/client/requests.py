@@ -38,6 +38,10 @@ MOST_AT_ONCE = 64
 
 LONGEST_ANSWER_BYTES = 1 << 28
 
+TOO_MANY = 429
+FIRST_OF_SERVER = 500
+"""Statuses after which the same may be tried again."""
+
 HOPELESS = (CertificateRefused, NotHttp2, NotABroker)
 """Ways of not being connected that time does not mend."""
 
@@ -167,12 +171,12 @@ class Requests:
             return TokenRefused(answer.status, told or "it allows nothing here")
         if told is None:
             return self._stranger(f"it answered {answer.status} and no error in JSON")
-        if answer.status == _TOO_MANY:
+        if answer.status == TOO_MANY:
             return TopicFull(told, _seconds(answer.headers.get("retry-after")))
         if answer.status == _NOT_FOUND:
             return TopicNotFound(topic)
         kind = Contradiction if answer.status == _CONFLICT else BadRequest
-        return Unavailable(told) if answer.status >= _FIRST_OF_SERVER else kind(told)
+        return Unavailable(told) if answer.status >= FIRST_OF_SERVER else kind(told)
 
     def _stranger(self, problem: str) -> NotABroker:
         return NotABroker(self._address, f"{problem}: it is no miniqueue broker")
@@ -182,8 +186,6 @@ _OK = 200
 _FIRST_ERROR = 400
 _NOT_FOUND = 404
 _CONFLICT = 409
-_TOO_MANY = 429
-_FIRST_OF_SERVER = 500
 
 
 def _told(body: bytes) -> str | None:

@@ -116,6 +116,10 @@ class Session:
         self.settle(delivery, "TOUCH")
         delivery.is_settled = False
 
+    def pause(self) -> None:
+        """Ask for nothing new; what is on its way comes."""
+        self._stream.send(b'"CREDIT 0"\n')
+
     def has_expired(self, delivery: Delivery) -> bool:
         return bool(self._expired) and delivery.id in self._expired
 

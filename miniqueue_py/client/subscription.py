@@ -45,6 +45,7 @@ class Subscription:
         self._session: Session | None = None
         self._ready: deque[Delivery] = deque()
         self._receiving: anyio.Lock | None = None
+        self._is_paused = False
         self._backoff = Backoff()
         self._last_problem: Unavailable | None = None
 
@@ -123,6 +124,17 @@ class Subscription:
         if problem is not None:
             raise problem
 
+    def pause(self) -> None:
+        """Take nothing new from the broker, for the rest of the block.
+
+        What is on its way still comes, and can be settled as ever. A subscription
+        that is lost after this does not come back.
+        """
+        self._owner.check()
+        self._is_paused = True
+        if self._session is not None and not self._session.is_over:
+            self._session.pause()
+
     def _look(self) -> None:
         """Take what has come, without waiting."""
         self._owner.check()
@@ -160,6 +172,8 @@ class Subscription:
             if self._ready:
                 return  # it came to another task, that waited in front of us
             if self._session is None:
+                if self._is_paused:
+                    await anyio.sleep_forever()
                 self._session = await self._open()
             session = self._session
             try:

@@ -3,6 +3,7 @@
 What the socket and TLS raise becomes a sentence that says what to do.
 """
 
+import os
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -163,4 +164,6 @@ def _words(error: OSError) -> str:
         error = next((each for each in causes.exceptions if isinstance(each, OSError)), error)
     elif isinstance(causes, OSError):
         error = causes
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)  # asyncio's own text is "Connect call failed"
     return error.strerror or str(error)

@@ -6,20 +6,29 @@ count whenever the client has room for one. The first stops reading when too
 much is not durable: then the client's flow-control window fills up, and memory
 does not. Whether the client reads what it is told holds nothing up: it may send
 everything first.
+
+A batch that has a key may go on in another stream, which takes over from this.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import groupby
-from typing import NamedTuple, cast
+from enum import Enum
 
+from miniqueue_py.broker.batches import BatchWriter
 from miniqueue_py.broker.broker import Broker
-from miniqueue_py.broker.message import Publication, Stored
-from miniqueue_py.errors import BodyCutShort, MiniqueueError, ShuttingDown, UnknownContentType
+from miniqueue_py.errors import (
+    BatchTakenOver,
+    BodyCutShort,
+    MiniqueueError,
+    ShuttingDown,
+    StorageUnavailable,
+    UnknownContentType,
+)
 from miniqueue_py.http.asgi import Receive, Scope, Send, header
-from miniqueue_py.http.problems import FAILED
+from miniqueue_py.http.confirms import Confirms
+from miniqueue_py.http.problems import FAILED, status_of
+from miniqueue_py.http.publications import Terms, publications_of
 from miniqueue_py.http.subscription import FAREWELL_SECONDS
 from miniqueue_py.protocol.batch import BatchEntry, NdjsonLines, TextLines
 from miniqueue_py.protocol.lines import bad_line, closing_line, error_line, published_line
@@ -42,19 +51,23 @@ _JSON = {
 
 _KNOWN = "text/plain (a message a line) or application/x-ndjson (an object a line)"
 
+_FAILED = 500
+_UNREADABLE = 400
+"""The status of a line that cannot be read, or is too long."""
+
 _HEADERS = [(b"content-type", b"application/x-ndjson")]
 
 
-Terms = tuple[int, float, float | None]
-"""Of a request: priority, delay and ttl, in seconds."""
+class _Body(Enum):
+    """What became of the body of the request."""
 
-
-class _Begun(NamedTuple):
-    stored: "asyncio.Future[Sequence[Stored]]"
-    messages: int
-    size: int
-    line: int
-    """The number of its first line."""
+    COMING = 1
+    WHOLE = 2
+    """It was taken to its end."""
+    LEFT = 3
+    """It was left unread, because the broker drains."""
+    CUT = 4
+    """It ended in the middle: the client is not there any more."""
 
 
 class Batch:
@@ -79,41 +92,24 @@ class Batch:
         self._send = send
         self._terms = terms
         self._declared_bytes = declared_bytes
-        self._bytes = 0
         self._on_error = on_error
+        self._writer: BatchWriter | None = None
         self._taking: asyncio.Task[None] | None = None
-        self._begun: deque[_Begun] = deque()
-        """What is not durable yet, in its order."""
-        self._unconfirmed_bytes = 0
+        self._confirms = Confirms(self._fail)
+        self._body = _Body.COMING
+        self._bytes = 0
         self._taken = 0
-        """Messages handed to the broker."""
-        self._confirmed = 0
-        """Messages that are durable, and all before them."""
-        self._told = 0
-        """Messages of which the client was told that they are durable."""
+        """Messages of this request that were handed to the broker."""
         self._last_line: bytes | None = None
-        """What the stream ends with, once that is decided."""
-        self._is_whole = False
-        """The body was taken to its end."""
-        self._is_over = False
-        """Nothing more will be taken."""
-        self._is_abandoned = False
-        """It ends because the broker does."""
-        self._has_failed = False
-        """Something will never be durable; what follows it does not count."""
-        self._is_gone = False
-        """The client is not there any more."""
-        self._has_news = asyncio.Event()
-        self._has_room = asyncio.Event()
-        self._is_counted = asyncio.Event()
-        """Nothing more will become durable."""
+        """What the stream ends with instead of a count; nothing is taken once that is decided."""
 
-    async def run(self) -> None:
-        """Serve the stream to its end."""
+    async def run(self, writer: BatchWriter | None = None) -> None:
+        """Serve the stream to its end; with a `writer` it goes on where its batch stands."""
+        self._writer = writer
         await self._send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         await self._send({"type": "http.response.body", "body": b"", "more_body": True})
         self._taking = taking = asyncio.create_task(self._take())
-        telling = asyncio.create_task(self._tell())
+        telling = asyncio.create_task(self._confirms.tell(self._send_line))
         try:
             # Telling ends first only when it stumbles, or storage has failed.
             await asyncio.wait((taking, telling), return_when=asyncio.FIRST_COMPLETED)
@@ -127,57 +123,70 @@ class Batch:
         finally:
             taking.cancel()
             telling.cancel()
-        if not self._is_gone:
-            await self._end()
+        await self._end()
 
     def abandon(self) -> None:
         """Take no further line, because the broker drains.
 
         A body that is over, or refused, has its answer all the same.
         """
-        if self._is_over:
-            return
-        self._is_abandoned = True
-        self._last_line = self._last_line or closing_line("draining")
-        self._stop_taking()
+        if not self._confirms.is_closed:
+            self._body = _Body.LEFT
+            self._stop(closing_line("draining"))
 
-    def _stop_taking(self) -> None:
-        self._is_over = True
+    def give_way(self) -> None:
+        """Take no further line, because another request goes on with the batch."""
+        self._stop(error_line(str(BatchTakenOver())))
+
+    def _fail(self, failure: BaseException, line: int) -> None:
+        self._last_line = None  # whatever it was, this comes before it
+        status = status_of(failure) if isinstance(failure, MiniqueueError) else _FAILED
+        self._stop(bad_line(str(failure), line, status))
+
+    def _stop(self, last_line: bytes) -> None:
+        self._last_line = self._last_line or last_line
         if self._taking is not None:
             self._taking.cancel()
-        self._look_if_counted()
+        self._confirms.close()
 
     async def _wait_told(self, telling: "asyncio.Task[None]") -> None:
-        """Return when all is durable and the client knows, or was given time enough.
-
-        Who has sent all may take its time to read; who is cut off is perhaps
-        sending still, and never will.
-        """
-        if not self._is_abandoned:
-            await self._is_counted.wait()
-        await asyncio.wait((telling,), timeout=None if self._is_whole else FAREWELL_SECONDS)
+        """Return when all is durable and the client knows, or was given time enough."""
+        if self._body is not _Body.LEFT:
+            await self._confirms.wait_counted()
+        await asyncio.wait((telling,), timeout=self._patience)
         if telling.done():
             telling.result()
+
+    @property
+    def _patience(self) -> float | None:
+        """How long the client may take to read its answer.
+
+        Who has sent all may take its time; who is cut off is perhaps sending
+        still, and never will read.
+        """
+        return None if self._body is _Body.WHOLE else FAREWELL_SECONDS
 
     async def _take(self) -> None:
         """Read lines and begin to publish them, until the body is over or a line is wrong."""
         try:
+            if self._writer is not None:
+                self._confirms.go_on_from(await self._writer.wait_count())
             while self._may_go_on():
                 event = await self._receive()
                 if event["type"] == "http.disconnect":
-                    self._is_gone = True
+                    self._body = _Body.CUT
                     return
                 self._take_piece(event.get("body", b""), is_last=not event.get("more_body", False))
-                while self._unconfirmed_bytes > MAX_UNCONFIRMED_BYTES and self._may_go_on():
-                    self._has_room.clear()
-                    await self._has_room.wait()
+                if self._may_go_on():
+                    await self._confirms.wait_room(MAX_UNCONFIRMED_BYTES)
                 await asyncio.sleep(0)  # what has come already is taken without a pause otherwise
+        except StorageUnavailable as error:  # nobody knows where the batch stands
+            self._last_line = error_line(str(error))
         finally:
-            self._is_over = True
-            self._look_if_counted()
+            self._confirms.close()
 
     def _may_go_on(self) -> bool:
-        return self._last_line is None and not self._is_whole
+        return self._last_line is None and self._body is _Body.COMING
 
     def _take_piece(self, piece: bytes, *, is_last: bool) -> None:
         self._publish(self._lines.feed(piece))
@@ -189,8 +198,9 @@ class Batch:
         elif is_last:
             self._publish(self._lines.feed_end())
         if self._lines.problem is not None and self._last_line is None:
-            self._last_line = bad_line(*self._lines.problem)
-        self._is_whole = is_last
+            self._last_line = bad_line(*self._lines.problem, _UNREADABLE)
+        if is_last:
+            self._body = _Body.WHOLE
 
     def _publish(self, lines: Sequence[bytes] | Sequence[BatchEntry]) -> None:
         """Begin to store messages: those before the first that is refused, which ends it all."""
@@ -202,73 +212,35 @@ class Batch:
             self._last_line = closing_line("draining")
         except MiniqueueError as error:
             if len(lines) == 1:
-                self._last_line = bad_line(str(error), self._line_of(lines[0]))
+                self._last_line = bad_line(str(error), self._line_of(lines[0]), status_of(error))
                 return
             half = len(lines) // 2
             self._publish(lines[:half])
             self._publish(lines[half:])
 
     def _begin(self, lines: Sequence[bytes] | Sequence[BatchEntry]) -> None:
-        publications = list(_publications(lines, self._terms))
-        stored = self._broker.publish(self._topic, publications)
+        publications = list(publications_of(lines, self._terms))
+        stored = self._broker.publish(self._topic, publications, self._writer)
         size = sum([sum(map(len, each.bodies)) for each in publications])
         size += MESSAGE_BYTES * len(lines)
-        self._begun.append(_Begun(stored, len(lines), size, self._line_of(lines[0])))
+        self._confirms.add(stored, len(lines), size, self._line_of(lines[0]))
         self._taken += len(lines)
-        self._unconfirmed_bytes += size
-        stored.add_done_callback(self._count)
 
     def _line_of(self, refused: bytes | BatchEntry) -> int:
         return refused.line if isinstance(refused, BatchEntry) else self._taken + 1
 
-    def _count(self, _: object) -> None:
-        """Count what is durable by now, until something never will be."""
-        while self._begun and self._begun[0].stored.done() and not self._has_failed:
-            stored, messages, size, line = self._begun.popleft()
-            failure = stored.exception()
-            if failure is not None:
-                self._has_failed = True
-                self._last_line = bad_line(str(failure), line)
-                self._stop_taking()
-                return
-            self._confirmed += messages
-            self._unconfirmed_bytes -= size
-        self._has_room.set()
-        self._look_if_counted()
-
-    def _look_if_counted(self) -> None:
-        if self._has_failed or (self._is_over and not self._begun):
-            self._is_counted.set()
-        self._has_news.set()
-
-    async def _tell(self) -> None:
-        """Say how much is durable, whenever more is, until all is.
-
-        While the client reads nothing, sending waits, and counting does not.
-        """
-        while True:
-            self._has_news.clear()
-            confirmed = self._confirmed
-            if confirmed > self._told and not self._is_gone:
-                await self._send_line(published_line(confirmed), is_last=False)
-                self._told = confirmed
-            elif self._is_counted.is_set():
-                return
-            else:
-                await self._has_news.wait()
-                await asyncio.sleep(0)  # what becomes durable meanwhile is told in the same line
-
     async def _end(self) -> None:
         """Send the last line, and before it what the client was not told."""
-        last = self._last_line or published_line(self._confirmed)
-        if self._last_line is not None and self._confirmed > self._told:
-            last = published_line(self._confirmed) + last
+        last = self._last_line or b""
+        if self._last_line is None or self._confirms.has_untold:
+            last = published_line(self._confirms.durable) + last
         with suppress(TimeoutError):  # a server resets what its application left unfinished
-            async with asyncio.timeout(None if self._is_whole else FAREWELL_SECONDS):
+            async with asyncio.timeout(self._patience):
                 await self._send_line(last, is_last=True)
 
-    async def _send_line(self, line: bytes, *, is_last: bool) -> None:
-        await self._send({"type": "http.response.body", "body": line, "more_body": not is_last})
+    async def _send_line(self, line: bytes, *, is_last: bool = False) -> None:
+        if self._body is not _Body.CUT:
+            await self._send({"type": "http.response.body", "body": line, "more_body": not is_last})
 
 
 def reader_of(scope: Scope, longest_message: int) -> TextLines | NdjsonLines:
@@ -280,29 +252,3 @@ def reader_of(scope: Scope, longest_message: int) -> TextLines | NdjsonLines:
     if kind in _TEXT:
         return TextLines(longest_message)
     raise UnknownContentType(content_type, _KNOWN)
-
-
-def _publications(
-    lines: Sequence[bytes] | Sequence[BatchEntry], terms: Terms
-) -> Iterator[Publication]:
-    """Yield publications of neighbours under the same terms; a key makes one of its own.
-
-    A line's own terms come before those of the request.
-    """
-    if isinstance(lines[0], bytes):
-        yield Publication(cast("Sequence[bytes]", lines), *terms)
-        return
-    priority, delay, ttl = terms
-    for own, alike in groupby(cast("Sequence[BatchEntry]", lines), _own_terms):
-        yield Publication(
-            [entry.body for entry in alike],
-            priority if own.priority is None else own.priority,
-            delay if own.delay_seconds is None else own.delay_seconds,
-            ttl if own.ttl_seconds is None else own.ttl_seconds,
-            own.key,
-        )
-
-
-def _own_terms(entry: BatchEntry) -> BatchEntry:
-    """Return what entries that are published together have in common."""
-    return entry._replace(body=b"", line=0 if entry.key is None else entry.line)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.message import Publication
-from miniqueue_py.errors import BadParameter, MiniqueueError, ShuttingDown
+from miniqueue_py.errors import MiniqueueError, ShuttingDown
 from miniqueue_py.http.asgi import (
     App,
     ClientGone,
@@ -144,8 +144,7 @@ class Streams:
         if self._broker.is_draining:
             raise ShuttingDown
         lines = reader_of(scope, self._broker.limits.max_message_bytes)
-        if key_of(scope) is not None:
-            raise BadParameter("Idempotency-Key", "is of one message; give a line of JSON its key")
+        key = key_of(scope)
         batch = Batch(
             self._broker,
             topic,
@@ -157,7 +156,11 @@ class Streams:
             on_error=lambda error: self._on_error(scope["path"], error),
         )
         with self._abandonable(batch.abandon):
-            await batch.run()
+            if key is None:
+                await batch.run()
+                return
+            with self._broker.batches.go_on(topic, key, batch.give_way) as writer:
+                await batch.run(writer)
 
     async def _upload(self, scope: Scope, receive: Receive) -> bytes:
         task = asyncio.current_task()

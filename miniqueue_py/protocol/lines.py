@@ -100,9 +100,9 @@ def published_line(count: int) -> bytes:
     return b'{"published":%d}\n' % count
 
 
-def bad_line(error: str, line: int) -> bytes:
-    """Refuse a line of a batch; lines count from 1."""
-    return _json({"error": error, "line": line}) + b"\n"
+def bad_line(error: str, line: int, status: int) -> bytes:
+    """Refuse a line of a batch, as the status would refuse it alone; lines count from 1."""
+    return _json({"error": error, "line": line, "status": status}) + b"\n"
 
 
 def _object(body: bytes, dack_count: int, parts: list[bytes]) -> bytes:

@@ -1,10 +1,10 @@
-"""What every engine promises about time: delays, ends of lives, keys that are forgotten.
+"""What every engine promises about time: delays, ends of lives, keys and counts that are forgotten.
 
 Each check has instants of its own, later than those of the checks before it.
 """
 
 from miniqueue_py.broker.delivery import TO_FRONT, Delay
-from miniqueue_py.broker.message import Publication, Stored
+from miniqueue_py.broker.message import BatchCount, Publication, Stored
 from miniqueue_py.broker.storage import Moved, Storage
 from miniqueue_py.testing.storing import (
     ANY_NUMBER,
@@ -17,6 +17,7 @@ from miniqueue_py.testing.storing import (
     lease,
     publish,
     publish_as,
+    publish_in_batch,
 )
 
 
@@ -113,6 +114,63 @@ async def check_purge_forgets_keys(storage: Storage) -> None:
     await publish_as(storage, "purged keys", once)
     await storage.purge("purged keys")
     assert not (await publish_as(storage, "purged keys", once)).is_duplicate
+
+
+async def check_a_batch_is_counted_where_its_publisher_says(storage: Storage) -> None:
+    assert await storage.batch_count("batch", "k", NOW) == 0
+    await publish_in_batch(storage, "batch", BatchCount("k", 2), b"1", b"2")
+    await publish_in_batch(storage, "batch", BatchCount("other", 1), b"3")
+    await publish_in_batch(storage, "other batch", BatchCount("k", 1), b"1")
+    await publish_in_batch(storage, "batch", BatchCount("k", 7), b"4")
+    assert await storage.batch_count("batch", "k", NOW) == 7
+    assert await storage.batch_count("batch", "other", NOW) == 1
+    assert await storage.batch_count("other batch", "k", NOW) == 1
+    assert len(lease(storage, "batch", 9)) == 4
+
+
+async def check_a_batch_counts_all_that_was_begun_before_it_is_asked_for(storage: Storage) -> None:
+    begun = [
+        storage.append("begun", [Publication([b"x"])], NOW, KEEP_KEYS_FOR, BatchCount("k", number))
+        for number in (1, 2, 3)
+    ]
+    assert await storage.batch_count("begun", "k", NOW) == 3
+    assert all(each.done() for each in begun)
+    assert counts(storage, "begun") == (3, 0, 0)
+
+
+async def check_a_batch_is_remembered_for_a_time_since_its_last_write(storage: Storage) -> None:
+    now = later(storage)
+    await publish_in_batch(storage, "kept", BatchCount("k", 1), b"1", now=now)
+    await publish_in_batch(storage, "kept", BatchCount("gone", 1), b"1", now=now + 1)
+    await publish_in_batch(storage, "kept", BatchCount("k", 2), b"2", now=now + 200)
+    for at in (299, 301, 499):
+        storage.release_due(now + at, ANY_NUMBER)
+        assert await storage.batch_count("kept", "k", now + at) == 2
+    assert await storage.batch_count("kept", "gone", now + 301) == 0
+    assert await storage.batch_count("kept", "k", now + 500) == 0
+    assert storage.release_due(now + 500, ANY_NUMBER) == Moved()
+    await publish_in_batch(storage, "kept", BatchCount("k", 1), b"1", now=now + 501)
+    assert await storage.batch_count("kept", "k", now + 501) == 1
+
+
+async def check_the_key_of_a_batch_is_no_key_of_a_message(storage: Storage) -> None:
+    await publish_in_batch(storage, "namespace", BatchCount("k", 1), b"1")
+    once = Publication([b"1"], key="k")
+    assert not (await publish_as(storage, "namespace", once)).is_duplicate
+    assert await storage.batch_count("namespace", "k", NOW) == 1
+
+
+async def check_purge_forgets_batches(storage: Storage) -> None:
+    await publish_in_batch(storage, "purged batch", BatchCount("k", 1), b"1")
+    await storage.purge("purged batch")
+    assert await storage.batch_count("purged batch", "k", NOW) == 0
+    await publish(storage, "purged batch", b"2")
+    assert await storage.batch_count("purged batch", "k", NOW) == 0
+
+
+async def check_to_ask_for_a_batch_makes_no_topic(storage: Storage) -> None:
+    assert await storage.batch_count("asked", "k", NOW) == 0
+    assert not storage.knows("asked")
 
 
 CHECKS = tuple(check for name, check in globals().items() if name.startswith("check_"))

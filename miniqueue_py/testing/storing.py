@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from miniqueue_py.broker.delivery import Delivery
-from miniqueue_py.broker.message import Publication, Stored
+from miniqueue_py.broker.message import BatchCount, Publication, Stored
 from miniqueue_py.broker.storage import Storage
 
 NOW = 1_000.0
@@ -26,6 +26,13 @@ async def publish_as(
     """Store messages on their own terms."""
     [stored] = await storage.append(topic, [publication], now, KEEP_KEYS_FOR)
     return stored
+
+
+async def publish_in_batch(
+    storage: Storage, topic: str, batch: BatchCount, *bodies: bytes, now: float = NOW
+) -> None:
+    """Store messages, and with them how far their batch has come."""
+    await storage.append(topic, [Publication(bodies)], now, KEEP_KEYS_FOR, batch)
 
 
 def lease(storage: Storage, topic: str, limit: int, now: float = NOW) -> Sequence[Delivery]:

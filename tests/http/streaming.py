@@ -44,6 +44,10 @@ class Wire:
     async def publish(self, *bodies: bytes, topic: str = "orders", **terms: Any) -> None:
         await self.broker.publish(topic, [Publication(bodies, **terms)])
 
+    def resume(self, key: str = "k", kind: dict[str, str] = TEXT) -> Exchange:
+        """Begin a batch under a key, or go on with it."""
+        return self.batch({**kind, "idempotency-key": key})
+
     def subscribe(self, query: str = "") -> Exchange:
         return Exchange(self.app, "POST", f"/subscribe/orders{query}")
 
@@ -78,6 +82,15 @@ class SlowStorage(MemoryStorage):
         durable: asyncio.Future[Sequence[Stored]] = asyncio.get_running_loop().create_future()
         self._writing.append((durable, stored))
         return durable
+
+    async def batch_count(self, *arguments: Any) -> int:
+        count = await super().batch_count(*arguments)
+        begun = [durable for durable, _ in self._writing]
+        if begun:
+            await asyncio.wait(begun)
+        for durable in begun:
+            durable.result()
+        return count
 
     @property
     def writing(self) -> int:

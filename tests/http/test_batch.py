@@ -214,14 +214,6 @@ async def test_line_may_ask_for_what_is_usual_where_its_request_asks_for_more(wi
     assert wire.kept() == [b"5", b"3", b"0"]
 
 
-async def test_key_in_the_head_of_a_batch_is_refused(wire: Wire) -> None:
-    async with wire.batch({**TEXT, "idempotency-key": "a"}) as stream:
-        await stream.answer()
-
-    assert stream.status == 400
-    assert b"give a line of JSON its key" in stream.body
-
-
 async def test_torn_line_of_a_body_shorter_than_declared_is_not_stored(wire: Wire) -> None:
     async with wire.batch({**TEXT, "content-length": "10"}) as stream:
         await stream.say(b"abc\nde", is_last=True)

@@ -24,9 +24,13 @@ class BatchStream:
         self.stream = stream
 
     @classmethod
-    async def open(cls, connection: Connection, topic: str, kind: str = TEXT) -> Self:
-        """Begin, and wait for the response headers."""
+    async def open(
+        cls, connection: Connection, topic: str, kind: str = TEXT, key: str | None = None
+    ) -> Self:
+        """Begin, or go on with what was begun under a key; wait for the response headers."""
         headers = [("content-type", kind)]
+        if key is not None:
+            headers.append(("idempotency-key", key))
         stream = await connection.stream("POST", f"/publish/{topic}/batch", headers)
         assert await stream.status() == 200
         return cls(stream)
@@ -43,6 +47,13 @@ class BatchStream:
             assert line["published"] >= confirmed
             confirmed = line["published"]
         assert confirmed == count
+
+    async def start(self, wait_seconds: float = PATIENCE) -> int:
+        """Read how much of the batch is stored already: the first line says so, under a key."""
+        line = await self.stream.read_line(wait_seconds)
+        assert line.keys() == {"published"}, line
+        count: int = line["published"]
+        return count
 
     async def last_line(self, wait_seconds: float = PATIENCE) -> Any:
         """Read to the end; the last line says how it went."""

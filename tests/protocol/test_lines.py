@@ -124,7 +124,8 @@ def test_lines_of_credit_and_batches_have_no_white_space_either() -> None:
     )
     assert expired_line(17) == b'{"expired":17}\n'
     assert published_line(1000) == b'{"published":1000}\n'
-    assert bad_line("msg is missing", 7) == b'{"error":"msg is missing","line":7}\n'
+    told = b'{"error":"msg is missing","line":7,"status":400}\n'
+    assert bad_line("msg is missing", 7, 400) == told
 
 
 def the_value(line: bytes) -> dict[str, Any]:

@@ -52,6 +52,7 @@ class Topic:
     held: list[Item] = field(default_factory=list)
     delayed: list[Item] = field(default_factory=list)
     keys: dict[str, tuple[int, MessageId]] = field(default_factory=dict)
+    batches: dict[str, tuple[int, int]] = field(default_factory=dict)
     policy: TopicPolicy = DEFAULT_POLICY
     last: int = 0
     published: int = 0
@@ -106,6 +107,11 @@ class Model:
     def known_key(self, name: str, key: str | None) -> MessageId | None:
         until_ms, first = self.open(name).keys.get(key or "", (0, (0, 0)))
         return first if until_ms > self.now_ms else None
+
+    def batch_count(self, name: str, key: str) -> int:
+        topic = self.topics.get(name) or Topic(0)
+        until_ms, messages = topic.batches.get(key, (0, 0))
+        return messages if until_ms > self.now_ms else 0
 
     def publish(self, name: str, publication: Publication, first: MessageId, keep_ms: int) -> None:
         """Take in a publication that the store numbered from `first` on."""

@@ -77,7 +77,7 @@ async def test_settling_and_ticking_cost_the_same_however_many_topics_keep_keys(
     await publish(storage, "work", b"1")
     await storage.aclose()
     storage, database, _ = faulty(tmp_path)
-    size = storage._kept_keys.size
+    size = storage._past.keys.size
     before = database.reads
 
     slices = 0
@@ -92,7 +92,7 @@ async def test_settling_and_ticking_cost_the_same_however_many_topics_keep_keys(
 
     assert slices >= 300 * kept_keys.LOOK // 100
     assert database.reads - before <= 1, "the window was filled"
-    assert storage._kept_keys.size == size == 300 * kept_keys.KEPT_BYTES
+    assert storage._past.keys.size == size == 300 * kept_keys.KEPT_BYTES
     await storage.aclose()
 
 
@@ -100,18 +100,18 @@ async def test_size_of_kept_keys_follows_what_is_kept_purged_and_forgotten(tmp_p
     storage = reopen(tmp_path)
     for topic, keep_for in (("a", 10.0), ("b", 20.0), ("c", KEEP_FOR)):
         await storage.append(topic, keyed(0, 3), NOW, keep_for)
-    counts = [storage._kept_keys.size // kept_keys.KEPT_BYTES]
+    counts = [storage._past.keys.size // kept_keys.KEPT_BYTES]
 
     await storage.purge("c")
-    counts.append(storage._kept_keys.size // kept_keys.KEPT_BYTES)
+    counts.append(storage._past.keys.size // kept_keys.KEPT_BYTES)
     for later in (10, 20):
         while storage.release_due(NOW + later, 2).has_more:
             pass
-        counts.append(storage._kept_keys.size // kept_keys.KEPT_BYTES)
+        counts.append(storage._past.keys.size // kept_keys.KEPT_BYTES)
     await storage.append("a", keyed(0, 1), NOW + 30, 1.0)
-    counts.append(storage._kept_keys.size // kept_keys.KEPT_BYTES)
+    counts.append(storage._past.keys.size // kept_keys.KEPT_BYTES)
     storage.release_due(NOW + 31, 100)
-    counts.append(storage._kept_keys.size // kept_keys.KEPT_BYTES)
+    counts.append(storage._past.keys.size // kept_keys.KEPT_BYTES)
 
     assert counts == [9, 6, 3, 0, 1, 0]
     await storage.aclose()

@@ -97,6 +97,7 @@ async def test_database_of_the_first_version_goes_on_as_one_of_this(tmp_path: Pa
     storage = reopen(tmp_path)
 
     assert counts(storage, "orders") == (2, 0, 1)
+    assert await storage.batch_count("orders", "k", 1.0) == 0
     assert storage.statistics("orders").acknowledged == 1
     assert bodies(lease(storage, "orders", 10)) == [b"two", b""]
     await storage.aclose()

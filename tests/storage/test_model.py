@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from miniqueue_py.broker.delivery import ACK, REDRIVE, Bury, Delay, Delivery, Outcome, Requeue
-from miniqueue_py.broker.message import Publication
+from miniqueue_py.broker.message import BatchCount, Publication
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.storage import Moved, Storage
 from miniqueue_py.storage import open_storage
@@ -47,6 +47,7 @@ keyed = st.tuples(st.binary(max_size=4), st.sampled_from("xyz")).map(
     lambda drawn: Publication([drawn[0]], key=drawn[1])
 )
 publications = st.lists(plain | special | keyed, min_size=1, max_size=3)
+batches = st.none() | st.builds(BatchCount, st.sampled_from("xyz"), st.integers(1, 99))
 requeues = st.tuples(st.booleans(), st.booleans(), st.booleans()).map(lambda how: Requeue(*how))
 policies = st.booleans().map(lambda is_paused: TopicPolicy(lease=30.0, is_paused=is_paused))
 
@@ -72,13 +73,22 @@ class StorageMachine(RuleBasedStateMachine):
     def now(self) -> float:
         return self.model.now_ms / 1000
 
-    @rule(name=topics, publications=publications, window_ms=st.sampled_from((0, 250, 1000)))
-    def publish(self, name: str, publications: list[Publication], window_ms: int) -> None:
+    @rule(
+        name=topics,
+        publications=publications,
+        window_ms=st.sampled_from((0, 250, 1000)),
+        batch=batches,
+    )
+    def publish(
+        self, name: str, publications: list[Publication], window_ms: int, batch: BatchCount | None
+    ) -> None:
         with self.hearing():
             append = self.run(
-                lambda: self.storage.append(name, publications, self.now, window_ms / 1000)
+                lambda: self.storage.append(name, publications, self.now, window_ms / 1000, batch)
             )
-            self.model.open(name)
+            topic = self.model.open(name)
+            if batch is not None:
+                topic.batches[batch.key] = self.model.now_ms + window_ms, batch.messages
             for publication, stored in zip(publications, self.wait(append), strict=True):
                 known = self.model.known_key(name, publication.key)
                 assert stored.is_duplicate == (known is not None)
@@ -86,6 +96,11 @@ class StorageMachine(RuleBasedStateMachine):
                     assert stored.id == known
                 else:
                     self.model.publish(name, publication, stored.id, window_ms)
+
+    @rule(name=topics, key=st.sampled_from("xyz"))
+    def count_batch(self, name: str, key: str) -> None:
+        count = self.wait(self.storage.batch_count(name, key, self.now))
+        assert count == self.model.batch_count(name, key)
 
     @rule(name=topics, limit=st.integers(0, 6), max_bytes=st.sampled_from((0, 1, 5, 999)))
     def lease(self, name: str, limit: int, max_bytes: int) -> None:

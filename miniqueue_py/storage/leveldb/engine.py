@@ -9,7 +9,7 @@ from typing import Any
 import plyvel
 
 from miniqueue_py.broker.delivery import Delivery, Outcome
-from miniqueue_py.broker.message import Message, Publication, Stored
+from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy, encode_policy
 from miniqueue_py.broker.storage import Moved, TopicStatistics, Totals
 from miniqueue_py.errors import DatabaseRefused, StorageCorrupt, StorageUnavailable
@@ -27,9 +27,9 @@ from miniqueue_py.storage.leveldb.files import (
     words_of,
 )
 from miniqueue_py.storage.leveldb.janitor import Janitor
-from miniqueue_py.storage.leveldb.kept_keys import KeptKeys
 from miniqueue_py.storage.leveldb.line import Line
 from miniqueue_py.storage.leveldb.moves import Moves
+from miniqueue_py.storage.leveldb.past import Past
 from miniqueue_py.storage.leveldb.timetable import Timetable
 
 
@@ -55,12 +55,12 @@ class LevelStorage:
         )
         self._catalogue = Catalogue.read(database)
         self._janitor = Janitor(database, self._committer)
-        self._kept_keys = KeptKeys(self._committer, self._janitor)
+        self._past = Past(self._committer, self._janitor)
         self._agendas = Agendas(self._committer)
         self._arrivals = Arrivals(
             self._committer,
             self._catalogue,
-            self._kept_keys,
+            self._past.keys,
             self._agendas,
             self._tell,
             hides=fsync == "always",
@@ -71,15 +71,14 @@ class LevelStorage:
             committer=self._committer,
             catalogue=self._catalogue,
             agendas=self._agendas,
-            kept_keys=self._kept_keys,
+            past=self._past,
             moves=self._moves,
             line=self._line,
             on_ready=self._tell,
         )
         self._on_ready: Callable[[str], None] = _nobody
         self._is_closed = False
-        for state in self._catalogue:
-            self._kept_keys.hold(state)
+        self._past.read(database, self._catalogue)
 
     @classmethod
     def open(cls, directory: str, *, fsync: Fsync, fsync_interval_seconds: float) -> "LevelStorage":
@@ -114,9 +113,14 @@ class LevelStorage:
         return None
 
     def append(
-        self, topic: str, publications: Sequence[Publication], now: float, keep_keys_for: float
+        self,
+        topic: str,
+        publications: Sequence[Publication],
+        now: float,
+        keep_keys_for: float,
+        batch: BatchCount | None = None,
     ) -> "asyncio.Future[Sequence[Stored]]":
-        self._make_room_for_keys(topic)
+        self._make_room(topic)
         self._committer.check(sum([sum(map(len, each.bodies)) for each in publications]))
         state = self._catalogue.open(topic)
         write = self._arrivals.write
@@ -125,7 +129,18 @@ class LevelStorage:
             stored += [
                 write(state, publication, now, keep_keys_for) for publication in publications
             ]
+            if batch is not None:
+                self._past.batches.keep(state, batch, now + keep_keys_for)
         return self._committer.durable(stored)
+
+    async def batch_count(self, topic: str, key: str, now: float) -> int:
+        count = 0
+        state = self._catalogue.get(topic)
+        if state is not None:
+            with self._committer.noting_errors():
+                count = self._past.batches.find(state, key, now)
+        self._committer.check_failure()
+        return await self._committer.durable(count) if count else 0
 
     def lease(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Delivery]:
         state = self._catalogue.get(topic)
@@ -158,13 +173,9 @@ class LevelStorage:
         if state is None:
             return
         self._catalogue.remove(state)
-        self._kept_keys.drop(state)
+        self._past.drop(state)
         state.leased.clear()
-        self._committer.delete(None, keys.topic_key(state.id))
-        self._committer.delete(None, keys.policy_key(state.id))
-        self._committer.put(None, keys.doomed_key(state.id), state.spaces())
-        self._committer.put(None, keys.LAST_TOPIC_KEY, keys.topic_key(self._catalogue.last_id))
-        self._janitor.sweep(state.id, state.spaces())
+        self._janitor.doom(state, self._catalogue.last_id)
         await self._committer.durable(None)
 
     def peek(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Message]:
@@ -228,14 +239,14 @@ class LevelStorage:
         finally:
             self._database.close()
 
-    def _make_room_for_keys(self, topic: str) -> None:
+    def _make_room(self, topic: str) -> None:
         state = self._catalogue.get(topic)
         if state is not None:
             with self._committer.noting_errors():
-                self._kept_keys.make_room(state)
+                self._past.make_room(state)
 
     def _compact_if_wanted(self) -> None:
-        live = self._catalogue.bytes + self._kept_keys.size
+        live = self._catalogue.bytes + self._past.size
         if self._janitor.is_wanted(live) and not self._is_closed:
             self._janitor.compact(self._agendas.dead_ranges, then=self._compact_if_wanted)
 

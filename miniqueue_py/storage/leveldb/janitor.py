@@ -64,6 +64,15 @@ class Janitor:
         """Tell if what is dead outgrows half of what lives, and is worth the trouble."""
         return self._dead_bytes > max(WORTH_BYTES, live_bytes // 2) and not self._is_compacting
 
+    def doom(self, topic: TopicState, last_id: int) -> None:
+        """Delete a topic in this turn's batch, and all that is left of it by and by."""
+        spaces = topic.spaces()
+        self._committer.delete(None, keys.topic_key(topic.id))
+        self._committer.delete(None, keys.policy_key(topic.id))
+        self._committer.put(None, keys.doomed_key(topic.id), spaces)
+        self._committer.put(None, keys.LAST_TOPIC_KEY, keys.topic_key(last_id))
+        self.sweep(topic.id, spaces)
+
     def sweep(self, topic_id: int, spaces: bytes) -> None:
         """Delete what is left of a purged topic in those spaces, and then the note of it."""
         self._start(self._sweep(topic_id, spaces))
@@ -134,8 +143,7 @@ class Janitor:
 
         spaces = [
             (*keys.message_range(topic_id), of_any),
-            (*keys.range_of(keys.KEPT_KEYS, topic_id), of_any),
-            (*keys.range_of(keys.KEPT_ORDER, topic_id), of_any),
+            *((*keys.range_of(bytes((each,)), topic_id), of_any) for each in keys.SPACES_OF_KEPT),
             # These two hold what is of all topics, and all of that is read.
             (keys.DELAYED, keys.DOOMED, of_delay),
             (keys.EXPIRIES, keys.KEPT_KEYS, of_expiry),

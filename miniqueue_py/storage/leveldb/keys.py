@@ -10,6 +10,8 @@
     06 topic id   | digest of a key               what was published under an idempotency key
     07 topic id   | sequence                      the digest that was kept for that message
     08 topic id                                   the topic's policy, where it has one
+    09 topic id   | digest of a batch's key       how many messages of that batch are stored
+    0a topic id   | number                        the digest that has that number, to forget it by
 
 Numbers are big-endian, so keys sort as the queue runs: `a < b` exactly when
 `encode(a) < encode(b)`. Topic names appear in topic records only, so no name
@@ -30,8 +32,12 @@ EXPIRIES = b"\x05"
 KEPT_KEYS = b"\x06"
 KEPT_ORDER = b"\x07"
 POLICIES = b"\x08"
+BATCHES = b"\x09"
+BATCH_ORDER = b"\x0a"
 
-SPACES_OF_TOPICS = MESSAGES + DELAYED + EXPIRIES + KEPT_KEYS + KEPT_ORDER
+SPACES_OF_KEPT = KEPT_KEYS + KEPT_ORDER + BATCHES + BATCH_ORDER
+
+SPACES_OF_TOPICS = MESSAGES + DELAYED + EXPIRIES + SPACES_OF_KEPT
 """Where a topic may have many keys."""
 
 POSITIONS = 1 << 64
@@ -138,13 +144,32 @@ def message_of_expiry(key: bytes) -> bytes:
 
 def kept_key(topic_id: int, key: str) -> bytes:
     """Return where an idempotency key is kept: keys are long, and only compared."""
-    return _ID.pack(KEPT_KEYS, topic_id) + blake2b(key.encode(), digest_size=16).digest()
+    return _ID.pack(KEPT_KEYS, topic_id) + _digest(key)
 
 
 def kept_order_key(topic_id: int, sequence: int) -> bytes:
     return _ORDER.pack(KEPT_ORDER, topic_id, sequence)
 
 
+def batch_key(topic_id: int, key: str) -> bytes:
+    """Return where the count of a batch is kept: its key is as long as a message's may be."""
+    return _ID.pack(BATCHES, topic_id) + _digest(key)
+
+
+def batch_order_key(topic_id: int, number: int) -> bytes:
+    return _ORDER.pack(BATCH_ORDER, topic_id, number)
+
+
+def batch_order_fields(key: bytes) -> tuple[int, int]:
+    """Return the topic id and the number of a key of that order."""
+    _, topic_id, number = _ORDER.unpack(key)
+    return topic_id, number
+
+
 def range_of(space: bytes, topic_id: int) -> tuple[bytes, bytes]:
     """Return the first key and the key after the last that a topic has in a space."""
     return _ID.pack(space, topic_id), _ID.pack(space, topic_id + 1)
+
+
+def _digest(key: str) -> bytes:
+    return blake2b(key.encode(), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""What time does to messages, in slices: delays end, lives end, keys are forgotten."""
+"""What time does to messages, in slices: delays end, lives end, the past is forgotten."""
 
 from collections.abc import Callable
 
@@ -7,9 +7,9 @@ from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.agenda import Agendas
 from miniqueue_py.storage.leveldb.catalogue import Catalogue
 from miniqueue_py.storage.leveldb.committer import Committer
-from miniqueue_py.storage.leveldb.kept_keys import KeptKeys
 from miniqueue_py.storage.leveldb.line import Line
 from miniqueue_py.storage.leveldb.moves import Moves
+from miniqueue_py.storage.leveldb.past import Past
 from miniqueue_py.storage.leveldb.topic_state import TopicState
 
 
@@ -22,7 +22,7 @@ class Timetable:
         committer: Committer,
         catalogue: Catalogue,
         agendas: Agendas,
-        kept_keys: KeptKeys,
+        past: Past,
         moves: Moves,
         line: Line,
         on_ready: Callable[[str], None],
@@ -30,7 +30,7 @@ class Timetable:
         self._committer = committer
         self._catalogue = catalogue
         self._agendas = agendas
-        self._kept_keys = kept_keys
+        self._past = past
         self._moves = moves
         self._line = line
         self._on_ready = on_ready
@@ -52,7 +52,7 @@ class Timetable:
         now_ms = int(now * 1000)
         self._end_delays(now_ms)
         self._end_lives(now_ms)
-        self._limit -= self._kept_keys.forget(now, self._limit)
+        self._limit -= self._past.forget(now, self._limit)
         has_more = self._limit <= 0
         if not has_more:
             self._at = None

@@ -187,7 +187,7 @@ class TopicState:
         """Name the spaces of keys where something of it may be."""
         delayed = keys.DELAYED if self.delayed else b""
         expiries = keys.EXPIRIES if self.may_expire else b""
-        return keys.MESSAGES + delayed + expiries + keys.KEPT_KEYS + keys.KEPT_ORDER
+        return keys.MESSAGES + delayed + expiries + keys.SPACES_OF_KEPT
 
     def encode(self) -> bytes:
         """Return the record to write."""

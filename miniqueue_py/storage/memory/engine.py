@@ -19,7 +19,7 @@ from miniqueue_py.broker.delivery import (
     Requeue,
 )
 from miniqueue_py.broker.lifecycle import Move, State
-from miniqueue_py.broker.message import Message, Publication, Stored
+from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
 from miniqueue_py.broker.storage import Moved, TopicStatistics, Totals
 from miniqueue_py.errors import StorageUnavailable
@@ -47,27 +47,38 @@ class MemoryStorage:
         return None
 
     def append(
-        self, topic: str, publications: Sequence[Publication], now: float, keep_keys_for: float
+        self,
+        topic: str,
+        publications: Sequence[Publication],
+        now: float,
+        keep_keys_for: float,
+        batch: BatchCount | None = None,
     ) -> "asyncio.Future[Sequence[Stored]]":
         shelf = self._open(topic)
         stored = []
         for publication in publications:
             key = publication.key
-            known = None if key is None else shelf.known_key(key, now)
+            known = None if key is None else shelf.keys.find(key, now)
             if known is not None:
                 stored.append(Stored(known, is_duplicate=True))
                 continue
             fresh = shelf.next_id()
             if key is not None:
-                shelf.keep_key(key, fresh, now + keep_keys_for)
+                shelf.keys.keep(key, fresh, now + keep_keys_for)
             for message in fates.messages_of(publication, fresh, now):
                 shelf.published += 1
                 self._enter(shelf, message, publication, now)
             stored.append(Stored(fresh))
+        if batch is not None:
+            shelf.batches.keep(batch.key, batch.messages, now + keep_keys_for)
         self._on_ready(topic)
         done = asyncio.get_running_loop().create_future()
         done.set_result(stored)
         return done
+
+    async def batch_count(self, topic: str, key: str, now: float) -> int:
+        shelf = self._shelves.get(topic)
+        return shelf.batches.find(key, now) or 0 if shelf else 0
 
     def lease(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Delivery]:
         shelf = self._shelves.get(topic)
@@ -114,7 +125,7 @@ class MemoryStorage:
         expired = dropped + self._timetable.end_lives(now_ms, limit - restored - dropped)
         forgotten = 0
         for shelf in self._shelves.values():
-            forgotten += shelf.forget_keys(now, limit - restored - expired - forgotten)
+            forgotten += shelf.forget(now, limit - restored - expired - forgotten)
         has_more = restored + expired + forgotten >= limit
         if not has_more:
             self._timetable.finish()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from heapq import heappop, heappush, nsmallest
-from itertools import count, islice
+from itertools import count
 from operator import attrgetter
 
 from miniqueue_py.broker.delivery import Delivery
@@ -10,7 +10,7 @@ from miniqueue_py.broker.lifecycle import MOVES, Move, State
 from miniqueue_py.broker.message import Message, MessageId
 from miniqueue_py.broker.policy import DEFAULT_POLICY
 from miniqueue_py.broker.storage import TopicStatistics
-from miniqueue_py.storage.bounds import MAX_KEYS
+from miniqueue_py.storage.memory.kept import Kept
 
 
 class Entry:
@@ -54,11 +54,12 @@ class Shelf:
         self.entries: set[Entry] = set()
         self.counts = dict.fromkeys(State, 0)
         self.bytes = 0
+        self.keys: Kept[MessageId] = Kept()
+        self.batches: Kept[int] = Kept()
         self.published = self.delivered = self.acknowledged = self.expired = self.buried = 0
         self._front = 1
         self._back = 0
         self._ready: list[tuple[int, int, Entry]] = []
-        self._keys: dict[str, tuple[int, MessageId]] = {}
 
     def next_id(self) -> MessageId:
         """Return the id that the next message published here will have."""
@@ -125,24 +126,7 @@ class Shelf:
                 first[priority] = min(before, entry, key=attrgetter("position"))
         return min((entry.message.published_ms or 0 for entry in first.values()), default=None)
 
-    def known_key(self, key: str, now: float) -> MessageId | None:
-        """Return what was published under the key, if that is remembered."""
-        until_ms, message_id = self._keys.get(key, (0, (0, 0)))
-        return message_id if until_ms > round(now * 1000) else None
-
-    def keep_key(self, key: str, message_id: MessageId, until: float) -> None:
-        self._keys.pop(key, None)
-        self._keys[key] = (round(until * 1000), message_id)
-        if len(self._keys) > MAX_KEYS:
-            del self._keys[next(iter(self._keys))]
-
-    def forget_keys(self, now: float, limit: int) -> int:
-        """Forget the oldest keys whose time is over, at most `limit`; say how many."""
-        over = []
-        for key, (until_ms, _) in islice(self._keys.items(), max(limit, 0)):
-            if until_ms > round(now * 1000):
-                break
-            over.append(key)
-        for key in over:
-            del self._keys[key]
-        return len(over)
+    def forget(self, now: float, limit: int) -> int:
+        """Forget keys and counts whose time is over, at most `limit`; say how many."""
+        forgotten = self.keys.forget(now, limit)
+        return forgotten + self.batches.forget(now, limit - forgotten)
