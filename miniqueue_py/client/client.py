@@ -222,21 +222,20 @@ class Client:
         after = ""
         while True:
             query = urlencode({"after": after, "max": 1000} if after else {"max": 1000})
-            page = (await self._ask("GET", f"/topics?{query}")).json()
-            for told in page["topics"]:
-                yield Topic.of(told)
-            if "next" not in page:
+            topics, after = (await self._ask("GET", f"/topics?{query}")).read(_page_of_topics)
+            for topic in topics:
+                yield topic
+            if not after:
                 return
-            after = page["next"]
 
     async def topic(self, name: str) -> Topic:
         """Return what is in a topic, and its policy. Raises TopicNotFound."""
-        return Topic.of((await self._ask("GET", _page(name), topic=name)).json())
+        return (await self._ask("GET", _page(name), topic=name)).read(Topic.of)
 
     async def set_policy(self, name: str, policy: Mapping[str, Any]) -> Topic:
         """Replace a topic's policy, and make the topic if need be. Raises BadRequest."""
         body = json.dumps(policy).encode()
-        return Topic.of((await self._ask("PUT", _page(name), body)).json())
+        return (await self._ask("PUT", _page(name), body)).read(Topic.of)
 
     async def purge(self, name: str) -> None:
         """Delete a topic: its messages, its policy, and the keys it remembers."""
@@ -244,11 +243,11 @@ class Client:
 
     async def pause(self, name: str) -> Topic:
         """Hand nothing out, until `resume`. Raises TopicNotFound."""
-        return Topic.of((await self._ask("POST", _page(name, "/pause"), topic=name)).json())
+        return (await self._ask("POST", _page(name, "/pause"), topic=name)).read(Topic.of)
 
     async def resume(self, name: str) -> Topic:
         """Hand out again. Raises TopicNotFound."""
-        return Topic.of((await self._ask("POST", _page(name, "/resume"), topic=name)).json())
+        return (await self._ask("POST", _page(name, "/resume"), topic=name)).read(Topic.of)
 
     async def redrive(self, name: str, most: int | None = None) -> int:
         """Send dead letters back to where they came from, and return how many went.
@@ -257,13 +256,12 @@ class Client:
         """
         path = _page(name, "/redrive" if most is None else f"/redrive?max={most}")
         answer = await self._ask("POST", path, topic=name, is_repeatable=False)
-        redriven: int = answer.json()["redriven"]
-        return redriven
+        return answer.read(lambda told: int(told["redriven"]))
 
     async def peek(self, name: str, most: int = 10) -> list[Message]:
         """Return what would be handed out next, and hand out nothing. Raises TopicNotFound."""
         answer = await self._ask("GET", _page(name, f"/peek?max={most}"), topic=name)
-        return [Message(name, told) for told in answer.json()["messages"]]
+        return answer.read(lambda told: [Message(name, each) for each in told["messages"]])
 
     def _open(self) -> "_Opened":
         """Return what asks the broker. Raises ClientClosed and WrongThread."""
@@ -320,3 +318,8 @@ def _segment(topic: str) -> str:
 
 def _page(name: str, rest: str = "") -> str:
     return f"/topics/{_segment(name)}{rest}"
+
+
+def _page_of_topics(told: Mapping[str, Any]) -> tuple[list[Topic], str]:
+    """Return topics, and the name behind which there are more."""
+    return [Topic.of(each) for each in told["topics"]], told.get("next", "")

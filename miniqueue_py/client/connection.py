@@ -58,7 +58,8 @@ class Connection:
     """Streams to one broker, over a socket that speaks TLS already."""
 
     def __init__(self, transport: ByteStream, authority: str, silence_seconds: float) -> None:
-        self.lost: ConnectionLost | None = None
+        self.lost: str | None = None
+        """Why it is of no use any more."""
         self.is_greeted = False
         """The server's settings have come."""
         self._transport = transport
@@ -93,7 +94,7 @@ class Connection:
         self._http2.increment_flow_control_window(CONNECTION_WINDOW_BYTES)
 
     def __repr__(self) -> str:
-        state = "lost" if self.lost else "open"
+        state = "open" if self.lost is None else "lost"
         return f"<Connection to {self._authority}, {state}, {len(self._streams)} streams>"
 
     @property
@@ -112,10 +113,15 @@ class Connection:
         return not self._streams
 
     async def run(self) -> None:
-        """Read and write until the connection is closed or lost. It never raises those."""
+        """Read and write until the connection is closed or lost. It never raises those.
+
+        It outlives what cancels its client, until the client ends it: what is
+        settled or given back while a cancellation unwinds has to be said.
+        """
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks.cancel_scope
+                self._tasks.shield = True
                 tasks.start_soon(self._write)
                 tasks.start_soon(self._watch)
                 await self._read()
@@ -128,7 +134,7 @@ class Connection:
         """Wait for the server's settings. Raises ConnectionLost."""
         while not self.is_greeted:
             if self.lost is not None:
-                raise self.lost
+                raise ConnectionLost(self.lost)
             await self._changed.wait()
 
     async def close(self) -> None:
@@ -149,7 +155,7 @@ class Connection:
     def open_stream(self, method: str, path: str, headers: Iterable[Header] = ()) -> Stream:
         """Begin a request; its body is open. Raises ConnectionLost."""
         if self.lost is not None:
-            raise self.lost
+            raise ConnectionLost(self.lost)
         number = self._http2.get_next_available_stream_id()
         head = [(":method", method), (":scheme", "https"), (":path", path)]
         self._http2.send_headers(number, [*head, (":authority", self._authority), *headers])
@@ -222,9 +228,11 @@ class Connection:
             while self.lost is None:
                 data = await self._transport.receive(READ_BYTES)
                 self._has_heard = True
-                for event in self._http2.receive_data(data):
+                events = self._http2.receive_data(data)
+                for event in events:
                     self._take(event)
-                self._output.ring()
+                if not all(isinstance(event, h2.events.DataReceived) for event in events):
+                    self._output.ring()  # it may ask for an answer, or give room
         except _LOST as error:
             self._lose(_why(error))
 
@@ -244,7 +252,7 @@ class Connection:
                 self._blocked.pop(number or 0, None)
                 if stream is not None:
                     code = h2.errors.ErrorCodes(event.error_code or 0).name
-                    stream.fail(ConnectionLost(f"the broker reset the request ({code})"))
+                    stream.fail(f"the broker reset the request ({code})")
                     self._changed.ring()
             case h2.events.WindowUpdated():
                 self._unblock()
@@ -266,6 +274,7 @@ class Connection:
         if self._window_used > CONNECTION_WINDOW_BYTES // 2:
             self._http2.increment_flow_control_window(self._window_used)
             self._window_used = 0
+            self._output.ring()
         stream = self._streams.get(number)
         if stream is not None and data:
             stream.take_data(data)
@@ -304,12 +313,12 @@ class Connection:
     def _lose(self, cause: str) -> None:
         """Fail every stream, once, and end the tasks."""
         if self.lost is None:
-            self.lost = ConnectionLost(cause)
+            self.lost = cause
             streams, self._streams = self._streams, {}
             self._sending.clear()
             self._blocked.clear()
             for stream in streams.values():
-                stream.fail(self.lost)
+                stream.fail(cause)
         if self._tasks is not None:
             self._tasks.cancel()
         self._changed.ring()

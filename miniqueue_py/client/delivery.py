@@ -1,5 +1,6 @@
 """What a subscriber holds: a message, and the right to say what becomes of it."""
 
+import binascii
 import json
 import math
 from binascii import a2b_base64
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
-from miniqueue_py.errors import BadParameter
+from miniqueue_py.errors import BadParameter, ProtocolError
 from miniqueue_py.protocol.answers import PlainDelivery
 from miniqueue_py.protocol.commands import LONGEST_DELAY_SECONDS
 
@@ -36,7 +37,7 @@ class Message:
 
     def __init__(self, topic: str, facts: Mapping[str, Any]) -> None:
         self.topic = topic
-        self.body = a2b_base64(facts["msg"])
+        self.body = _decoded(facts["msg"].encode())
         self.message_id: str = facts["messageId"]
         self.attempt: int = facts.get("attempt", 1)
         """How many there were, and the one that would be next."""
@@ -102,7 +103,7 @@ class Delivery:
     @property
     def body(self) -> bytes:
         if self._body is None:
-            self._body = a2b_base64(self._facts[0])
+            self._body = _decoded(self._facts[0])
         return self._body
 
     @property
@@ -191,6 +192,14 @@ class Delivery:
     async def touch(self) -> None:
         """Begin the lease anew, as long as it was."""
         self._holder.touch(self)
+
+
+def _decoded(msg: bytes) -> bytes:
+    """Return a body. Raises ProtocolError."""
+    try:
+        return a2b_base64(msg)
+    except binascii.Error as error:
+        raise ProtocolError(msg) from error
 
 
 def _instant(milliseconds: float) -> datetime:

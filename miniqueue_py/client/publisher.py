@@ -31,6 +31,7 @@ from miniqueue_py.client.terms import Terms, as_body
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.errors import BadRequest, MiniqueueError, ProtocolError, TopicFull, Unavailable
 from miniqueue_py.protocol.answers import Line, LineReader
+from miniqueue_py.protocol.lines import published_line
 
 MOST_UNCONFIRMED_BYTES = 1 << 24
 MOST_UNCONFIRMED = 200_000
@@ -76,12 +77,13 @@ class Publisher:
         """Messages handed in."""
         self.confirmed = 0
         """Messages that are stored, and all before them."""
+        self.longest = longest
+        """Bytes that a message may have."""
         self._requests = requests
         self._owner = owner
         self._topic = topic
         self._path = f"/publish/{quote(topic, safe='')}/batch{terms.query}"
         self._key = ""
-        self._longest = longest
         self._tasks = tasks
         self._unconfirmed: list[bytes | _Entry] = []
         self._bytes = 0
@@ -160,7 +162,7 @@ class Publisher:
         BadParameter at once, and whatever ended the stream before.
         """
         self._owner.check()
-        data = as_body(body, self._longest)
+        data = as_body(body, self.longest)
         if delay is None and ttl is None and priority is None and key is None:
             self._add((data,))
         else:
@@ -174,7 +176,7 @@ class Publisher:
     async def send_many(self, bodies: Iterable[bytes | str]) -> None:
         """Send messages, as `send` does each."""
         self._owner.check()
-        self._add([as_body(body, self._longest) for body in bodies])
+        self._add([as_body(body, self.longest) for body in bodies])
         if self._unseen > TURN_BYTES:
             await self._let_others()
 
@@ -302,6 +304,8 @@ class Publisher:
 
     def _confirm(self, count: int) -> None:
         confirmed = self._began_at + count
+        if confirmed > self.sent:
+            raise ProtocolError(published_line(count))
         if not self._is_resumed:
             # The first line says where the broker is; what is behind that goes again.
             if confirmed < self.confirmed:

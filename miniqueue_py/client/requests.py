@@ -5,10 +5,10 @@ client.
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
@@ -28,6 +28,7 @@ from miniqueue_py.errors import (
     BadRequest,
     Contradiction,
     MiniqueueError,
+    ProtocolError,
     TopicFull,
     TopicNotFound,
     Unavailable,
@@ -35,6 +36,8 @@ from miniqueue_py.errors import (
 
 MOST_AT_ONCE = 64
 """Requests under way. Servers take longer for each of a thousand than for each of a hundred."""
+
+T = TypeVar("T")
 
 LONGEST_ANSWER_BYTES = 1 << 28
 
@@ -54,8 +57,12 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> Any:
-        return json.loads(self.body) if self.body else None
+    def read(self, make: Callable[[Any], T]) -> T:
+        """Return what is made of the JSON in it. Raises ProtocolError."""
+        try:
+            return make(json.loads(self.body))
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise ProtocolError(self.body) from error
 
 
 class Requests:

@@ -4,21 +4,21 @@ Deliveries belong to a session. When it is over they are lost, and the
 subscription goes on in another one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from miniqueue_py.client.delivery import Delivery
 from miniqueue_py.client.errors import AlreadySettled, ConnectionLost, DeliveryLost
 from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.threads import Owner
-from miniqueue_py.errors import LeaseExpired, SettlementError
-from miniqueue_py.protocol.answers import Deliveries, Line, LineReader
+from miniqueue_py.errors import LeaseExpired, ProtocolError, SettlementError
+from miniqueue_py.protocol.answers import Deliveries, Line, LineReader, PlainDelivery
 from miniqueue_py.protocol.settlements import Settlement, Settlements
 
 LONGEST_LINE_BYTES = 400 << 20
 """A message of 256 MiB in base64, and what stands around it."""
 
-TURNS_A_CREDIT = 4
+TURNS_A_CREDIT = 2
 """A subscriber that is never out of deliveries lets its settlements leave so often in each
 credit. Less often, and the broker waits for it; more often, and each costs more to send."""
 
@@ -67,7 +67,11 @@ class Session:
         if not data:
             self._break()
             raise ConnectionLost(f"the broker ended the subscription ({self.closing or 'no word'})")
-        return self._read(data)
+        try:
+            return self._read(data)
+        except ProtocolError:
+            self.drop()
+            raise
 
     def receive_nowait(self) -> list[Delivery]:
         """Return the deliveries that are here already."""
@@ -165,13 +169,17 @@ class Session:
         self._stream.close()
 
 
-def _facts(line: Any) -> tuple[bytes, bytes, bytes, bytes, bytes]:
-    numbers = (line.get("id", 0), line.get("attempt", 1))
-    published = line.get("publishedAt")
-    return (
-        line["msg"].encode(),
-        b"%d" % numbers[0],
-        b"%d" % numbers[1],
-        line.get("messageId", "").encode(),
-        b"" if published is None else b"%d" % published,
-    )
+def _facts(line: Mapping[str, Any]) -> PlainDelivery:
+    """Return what every delivery has, as a plain one has it. Raises ProtocolError."""
+    match line:
+        case {
+            "msg": str(msg),
+            "id": int(number),
+            "attempt": int(attempt),
+            "messageId": str(message),
+        }:
+            published = line.get("publishedAt")
+            at = b"%d" % published if isinstance(published, int) else b""
+            return msg.encode(), b"%d" % number, b"%d" % attempt, message.encode(), at
+        case _:
+            raise ProtocolError(str(line).encode())

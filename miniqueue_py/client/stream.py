@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 
 from miniqueue_py.client.bell import Bell
 from miniqueue_py.client.errors import ConnectionLost
-from miniqueue_py.errors import MiniqueueError
 
 
 class Stream:
@@ -47,11 +46,11 @@ class Stream:
         self._is_unread = False
         self._taken = 0
         """Bytes that were taken, and that the server does not know of."""
-        self._failure: MiniqueueError | None = None
+        self._failure: str | None = None
         self._news = Bell()
 
     def __repr__(self) -> str:
-        state = "failed" if self._failure else "ended" if self.has_ended else "open"
+        state = "failed" if self.is_broken else "ended" if self.has_ended else "open"
         return f"<Stream {self.number}, {state}>"
 
     @property
@@ -96,7 +95,7 @@ class Stream:
         """Wait for the status and the headers. Raises ConnectionLost."""
         while self.status is None:
             if self._failure is not None:
-                raise self._failure
+                raise ConnectionLost(self._failure)
             await self._news.wait()
 
     async def receive(self) -> bytes:
@@ -106,7 +105,7 @@ class Stream:
         """
         while not self._incoming:
             if self._failure is not None:
-                raise self._failure
+                raise ConnectionLost(self._failure)
             if self.has_ended:
                 return b""
             await self._news.wait()
@@ -144,13 +143,13 @@ class Stream:
     def take_end(self) -> None:
         self.has_ended = True
         if self.status is None:
-            self._failure = ConnectionLost("a request ended without an answer")
+            self._failure = "a request ended without an answer"
         self._news.ring()
 
-    def fail(self, failure: MiniqueueError) -> None:
+    def fail(self, cause: str) -> None:
         """End the stream by force."""
         if not self.has_ended and self._failure is None:
-            self._failure = failure
+            self._failure = cause
             if self.on_broken is not None:
                 self.on_broken()
         self._news.ring()

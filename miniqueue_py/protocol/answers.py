@@ -10,9 +10,11 @@ from miniqueue_py.errors import ProtocolError
 PlainDelivery = tuple[bytes, bytes, bytes, bytes, bytes]
 """Of a delivery that has no more: msg in base64, id, attempt, messageId, publishedAt."""
 
-# Found by C in many lines at once: a JSON decoder takes five times as long for each.
+# Found by C in many lines at once: a JSON decoder takes ten times as long for each. One character
+# in the negated class, and possessive: three times as fast as with the backslash in it, which is
+# looked for beforehand.
 _PLAIN = re.compile(
-    rb'\{"msg":"([^"\\]*)","id":(\d+),"attempt":(\d+),"messageId":"([^"\\]*)","publishedAt":(\d+)\}\n'
+    rb'\{"msg":"([^"]*+)","id":(\d++),"attempt":(\d++),"messageId":"([^"]*+)","publishedAt":(\d++)\}\n'
 )
 
 
@@ -41,14 +43,14 @@ class LineReader:
         if len(self._begun) > self._longest:
             raise ProtocolError(self._begun)
         whole = data[:end] if end < len(data) else data
-        plain = _PLAIN.findall(whole)
+        plain = [] if b"\\" in whole else _PLAIN.findall(whole)
         if len(plain) == whole.count(b"\n"):
             return [Deliveries(plain)] if plain else []
         return [_read(line) for line in whole.splitlines(keepends=True)]
 
 
 def _read(line: bytes) -> Line:
-    plain = _PLAIN.fullmatch(line)
+    plain = None if b"\\" in line else _PLAIN.fullmatch(line)
     if plain is not None:
         return Deliveries([cast("PlainDelivery", plain.groups())])
     try:
