@@ -9,10 +9,10 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.delivery import REDRIVE, Delivery
 from miniqueue_py.broker.events import Observers, PolicySet, Redriven
 from miniqueue_py.broker.message import Message
-from miniqueue_py.broker.names import LONGEST_NAME_BYTES, check_topic_name
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.storage import Storage, TopicStatistics
 from miniqueue_py.errors import BadTopicName, Contradiction, TopicNotFound
+from miniqueue_py.topic_names import LONGEST_NAME_BYTES, check_topic_name
 
 _REDRIVEN_A_TURN = 500
 _REDRIVEN_BYTES_A_TURN = 1 << 20

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from miniqueue_py.broker.names import check_topic_name
 from miniqueue_py.errors import BadPolicy, BadTopicName, Contradiction, StorageCorrupt
+from miniqueue_py.topic_names import check_topic_name
 from miniqueue_py.units import parse_duration
 
 LONGEST_SECONDS = 2**31 - 1

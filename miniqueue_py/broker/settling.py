@@ -22,9 +22,9 @@ from miniqueue_py.broker.delivery import (
     Requeue,
 )
 from miniqueue_py.broker.events import Observers, Settled
-from miniqueue_py.broker.names import check_topic_name
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.storage import Storage
+from miniqueue_py.topic_names import check_topic_name
 
 TOO_MANY = "maxDeliveries"
 """Why a message became a dead letter by itself."""

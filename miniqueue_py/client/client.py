@@ -30,7 +30,8 @@ from miniqueue_py.client.terms import Terms, as_body
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.client.tls import Address, Trust
 from miniqueue_py.client.topic import Topic
-from miniqueue_py.errors import BadParameter, BadTopicName
+from miniqueue_py.errors import BadParameter
+from miniqueue_py.topic_names import check_topic_name
 
 GOODBYE_SECONDS = 2.0
 """For the last settlements to leave, when a client is closed."""
@@ -308,12 +309,7 @@ async def _greet(requests: Requests, address: Address) -> int:
 
 def _segment(topic: str) -> str:
     """Return a topic's name as a segment of a path. Raises BadTopicName."""
-    if not topic:
-        raise BadTopicName("it is empty")
-    try:
-        return quote(topic, safe="")
-    except UnicodeEncodeError:
-        raise BadTopicName("it is not UTF-8") from None
+    return quote(check_topic_name(topic), safe="")
 
 
 def _page(name: str, rest: str = "") -> str:

@@ -2,8 +2,8 @@
 
 from urllib.parse import unquote_to_bytes
 
-from miniqueue_py.broker.names import check_topic_name
 from miniqueue_py.errors import BadTopicName
+from miniqueue_py.topic_names import check_topic_name
 
 
 def topic_name(segment: bytes) -> str:

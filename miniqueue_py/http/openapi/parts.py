@@ -6,7 +6,6 @@ in bytes; a schema can only count its characters.
 
 from typing import Any
 
-from miniqueue_py.broker.names import LONGEST_NAME_BYTES
 from miniqueue_py.broker.policy import (
     DEFAULT_POLICY,
     LARGEST_CAP,
@@ -16,6 +15,7 @@ from miniqueue_py.broker.policy import (
     Backoff,
 )
 from miniqueue_py.protocol.options import LARGEST_PRIORITY
+from miniqueue_py.topic_names import LONGEST_NAME_BYTES
 
 Part = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""Topic names: what is one, wherever it came from."""
+"""Topic names: what is one, for the broker, its doors and its clients alike."""
 
 from miniqueue_py.errors import BadTopicName
 
