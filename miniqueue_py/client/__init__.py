@@ -2,9 +2,15 @@
 
 from miniqueue_py.client.client import Client, Receipt
 from miniqueue_py.client.delivery import Delivery, Message, Origin
+from miniqueue_py.client.outcomes import Reject, Retry
 from miniqueue_py.client.publisher import Publisher
 from miniqueue_py.client.subscription import Subscription
+from miniqueue_py.client.sync import SyncClient
+from miniqueue_py.client.sync_delivery import SyncDelivery
+from miniqueue_py.client.sync_publisher import SyncPublisher
+from miniqueue_py.client.sync_subscription import SyncSubscription
 from miniqueue_py.client.topic import Topic
+from miniqueue_py.client.worker import Worker
 
 __all__ = [
     "Client",
@@ -13,6 +19,13 @@ __all__ = [
     "Origin",
     "Publisher",
     "Receipt",
+    "Reject",
+    "Retry",
     "Subscription",
+    "SyncClient",
+    "SyncDelivery",
+    "SyncPublisher",
+    "SyncSubscription",
     "Topic",
+    "Worker",
 ]

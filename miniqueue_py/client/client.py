@@ -8,7 +8,7 @@ async with Client("https://localhost:8080", ca="certs/ca.pem") as queue:
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -26,7 +26,7 @@ from miniqueue_py.client.errors import CannotConnect, ClientClosed, Misuse, NotA
 from miniqueue_py.client.publisher import Publisher
 from miniqueue_py.client.requests import Answer, Requests
 from miniqueue_py.client.subscription import Subscription
-from miniqueue_py.client.terms import Terms, as_body
+from miniqueue_py.client.terms import Terms, as_body, check_header
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.client.tls import Address, Trust
 from miniqueue_py.client.topic import Topic
@@ -84,9 +84,9 @@ class Client:
         self.url = url
         self._address = Address.of(url)
         self._trust = Trust(ca=ca, certificate=certificate, key=key, pin=pin)
-        self._headers: tuple[Header, ...] = (
-            () if token is None else (("authorization", f"Bearer {token}"),)
-        )
+        self._headers: tuple[Header, ...] = ()
+        if token is not None:
+            self._headers = (("authorization", f"Bearer {check_header('token', token)}"),)
         self._timeout_seconds = timeout_seconds
         self._wait_when_full = wait_when_full
         self._silence_seconds = silence_seconds
@@ -118,7 +118,7 @@ class Client:
             connections.abort()
             await self._leave(type(error), error, error.__traceback__)
             raise
-        self._opened = _Opened(requests, owner, tasks)
+        self._opened = _Opened(requests, owner)
         return self
 
     async def __aexit__(
@@ -174,10 +174,10 @@ class Client:
         lost. `delay` and `ttl` are seconds. Raises BadRequest (MessageTooLong
         before it is sent), Contradiction, TopicFull, and NoAnswer.
         """
-        requests, *_ = self._open()
+        requests, _ = self._open()
         data = as_body(body, self._longest_message)
-        path = f"/publish/{_segment(topic)}{Terms(delay, ttl, priority).check().query}"
-        headers = (("idempotency-key", key or token_hex(12)),)
+        path = f"/publish/{_segment(topic)}{Terms(delay, ttl, priority, key).check().query}"
+        headers = (("idempotency-key", token_hex(12) if key is None else key),)
         answer = await requests.ask("POST", path, data, headers)
         message_id = answer.headers.get("miniqueue-message-id")
         if message_id is None:
@@ -193,11 +193,11 @@ class Client:
         priority: int | None = None,
     ) -> Publisher:
         """Return a stream of messages to a topic, with these terms for all that say no others."""
-        requests, owner, tasks = self._open()
+        requests, owner = self._open()
         _segment(topic)
         common = Terms(delay, ttl, priority).check()
         longest = self._longest_message
-        return Publisher(requests, owner, topic, common, longest=longest, tasks=tasks)
+        return Publisher(requests, owner, topic, common, longest=longest)
 
     def subscribe(
         self, topic: str, *, credit: int = 100, lease: float | None = None
@@ -209,7 +209,7 @@ class Client:
         when the broker hands it out; without it as long as the connection lasts,
         or as the topic's policy says. Raises BadParameter.
         """
-        requests, owner, _ = self._open()
+        requests, owner = self._open()
         _segment(topic)
         if not 1 <= credit <= MOST_CREDIT:
             raise BadParameter("credit", f"is {credit}, not 1 to {MOST_CREDIT}")
@@ -218,7 +218,7 @@ class Client:
             raise BadParameter("lease", problem)
         return Subscription(requests, owner, topic, credit=credit, lease=lease)
 
-    async def topics(self) -> AsyncIterator[Topic]:
+    async def topics(self) -> AsyncGenerator[Topic, None]:
         """Iterate over all topics, by name."""
         after = ""
         while True:
@@ -290,7 +290,6 @@ class _Opened(NamedTuple):
 
     requests: Requests
     owner: Owner
-    tasks: TaskGroup
 
 
 async def _greet(requests: Requests, address: Address) -> int:

@@ -62,6 +62,8 @@ class Connection:
         """Why it is of no use any more."""
         self.is_greeted = False
         """The server's settings have come."""
+        self.is_garbled = False
+        """What came is no HTTP/2."""
         self._transport = transport
         self._authority = authority
         self._silence_seconds = silence_seconds
@@ -138,8 +140,8 @@ class Connection:
             await self._changed.wait()
 
     async def close(self) -> None:
-        """Let the streams end, say goodbye, and end. The caller bounds the wait."""
-        while self._streams and self.lost is None:
+        """Let the streams end that are ending, say goodbye, and end. The caller bounds the wait."""
+        while self.lost is None and any(each.is_ending for each in self._streams.values()):
             await self._changed.wait()
         self._is_closing = True
         if self.lost is None:
@@ -234,6 +236,7 @@ class Connection:
                 if not all(isinstance(event, h2.events.DataReceived) for event in events):
                     self._output.ring()  # it may ask for an answer, or give room
         except _LOST as error:
+            self.is_garbled = isinstance(error, h2.exceptions.ProtocolError)
             self._lose(_why(error))
 
     def _take(self, event: h2.events.Event) -> None:

@@ -4,7 +4,8 @@ A connection is made when somebody needs it. Who needs one while it is being
 made waits for that one, so a thousand requests at once make one connection.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -37,6 +38,12 @@ class Connections:
 
     def begin(self, tasks: TaskGroup) -> None:
         self._tasks = tasks
+
+    def start_soon(self, function: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
+        """Run something beside, for as long as the client is open. Raises ClientClosed."""
+        if self._tasks is None:
+            raise ClientClosed("client")
+        self._tasks.start_soon(function, *args)
 
     async def open_stream(self, method: str, path: str, headers: Iterable[Header] = ()) -> Stream:
         """Begin a request. Raises CannotConnect and ConnectionLost."""
@@ -78,7 +85,8 @@ class Connections:
         try:
             await connection.wait_greeted()
         except ConnectionLost as error:
-            raise NotHttp2(str(self._address), f"it ended the HTTP/2 greeting: {error}") from error
+            kind = NotHttp2 if connection.is_garbled else CannotConnect
+            raise kind(str(self._address), f"it broke off the HTTP/2 greeting: {error}") from error
         finally:
             if not connection.is_greeted:
                 connection.abort()

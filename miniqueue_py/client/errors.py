@@ -99,6 +99,10 @@ class Misuse(MiniqueueError):
     """The program uses the client in a way that cannot work: mend the program."""
 
 
+class BadHandler(Misuse):
+    """A function was decorated that cannot handle messages: the sentence tells what to change."""
+
+
 class ClientClosed(Misuse):
     """A client, publisher or subscription was used outside of its `with` block."""
 

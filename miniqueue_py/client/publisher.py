@@ -19,12 +19,11 @@ from typing import NamedTuple, Self, cast
 from urllib.parse import quote
 
 import anyio
-from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from miniqueue_py.client.backoff import Backoff
 from miniqueue_py.client.bell import Bell
-from miniqueue_py.client.errors import ClientClosed, ConnectionLost, Forgotten, NoAnswer
+from miniqueue_py.client.errors import ClientClosed, ConnectionLost, Forgotten, Misuse, NoAnswer
 from miniqueue_py.client.requests import FIRST_OF_SERVER, TOO_MANY, Requests
 from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.terms import Terms, as_body
@@ -63,7 +62,7 @@ class Publisher:
     not, and what is not confirmed then may or may not be stored.
     """
 
-    def __init__(  # noqa: PLR0913  what it works with is handed in
+    def __init__(
         self,
         requests: Requests,
         owner: Owner,
@@ -71,7 +70,6 @@ class Publisher:
         terms: Terms,
         *,
         longest: int,
-        tasks: TaskGroup,
     ) -> None:
         self.sent = 0
         """Messages handed in."""
@@ -84,7 +82,6 @@ class Publisher:
         self._topic = topic
         self._path = f"/publish/{quote(topic, safe='')}/batch{terms.query}"
         self._key = ""
-        self._tasks = tasks
         self._unconfirmed: list[bytes | _Entry] = []
         self._bytes = 0
         """Of what is not confirmed."""
@@ -117,9 +114,11 @@ class Publisher:
 
     async def __aenter__(self) -> Self:
         self._owner.check_loop()
-        self._is_open = True
+        if self._running is not None:
+            raise Misuse("a publisher is entered once: ask the client for another")
         self._running = anyio.CancelScope()
-        self._tasks.start_soon(self._run, self._running)
+        self._requests.connections.start_soon(self._run, self._running)
+        self._is_open = True
         return self
 
     async def __aexit__(

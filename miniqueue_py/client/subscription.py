@@ -15,11 +15,11 @@ from anyio.lowlevel import checkpoint
 
 from miniqueue_py.client.backoff import Backoff
 from miniqueue_py.client.delivery import Delivery
-from miniqueue_py.client.errors import ClientClosed, ConnectionLost, NoAnswer
+from miniqueue_py.client.errors import ClientClosed, ConnectionLost, Misuse, NoAnswer
 from miniqueue_py.client.requests import Requests
 from miniqueue_py.client.session import Session
 from miniqueue_py.client.threads import Owner
-from miniqueue_py.errors import Unavailable
+from miniqueue_py.errors import BadParameter, Unavailable
 
 FAREWELL_SECONDS = 5.0
 """For the broker to hear the last settlements, when the block ends well."""
@@ -45,6 +45,7 @@ class Subscription:
         self._session: Session | None = None
         self._ready: deque[Delivery] = deque()
         self._receiving: anyio.Lock | None = None
+        self._was_entered = False
         self._is_paused = False
         self._backoff = Backoff()
         self._last_problem: Unavailable | None = None
@@ -55,6 +56,9 @@ class Subscription:
 
     async def __aenter__(self) -> Self:
         self._owner.check_loop()
+        if self._was_entered:
+            raise Misuse("a subscription is entered once: ask the client for another")
+        self._was_entered = True
         seconds = self._requests.timeout_seconds
         try:
             with anyio.fail_after(seconds):
@@ -100,7 +104,12 @@ class Subscription:
         return self._ready.popleft()
 
     async def receive_many(self, most: int) -> list[Delivery]:
-        """Wait for a delivery, and return it with those that are here too, `most` in all."""
+        """Wait for a delivery, and return it with those that are here too, `most` in all.
+
+        Raises BadParameter if `most` is less than 1.
+        """
+        if most < 1:
+            raise BadParameter("most", f"is {most}, and has to be 1 or more")
         await self._wait_ready()
         if len(self._ready) < most:
             self._look()
@@ -169,6 +178,8 @@ class Subscription:
         if self._receiving is None:
             raise ClientClosed("subscription")
         async with self._receiving:
+            if self._receiving is None:
+                raise ClientClosed("subscription")  # it was left while we stood in line
             if self._ready:
                 return  # it came to another task, that waited in front of us
             if self._session is None:

@@ -1,5 +1,6 @@
 """What a publish may say beside its body, checked before it is sent."""
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -8,6 +9,10 @@ from miniqueue_py.errors import BadParameter, MessageTooLong
 from miniqueue_py.protocol.commands import LONGEST_DELAY_SECONDS
 
 HIGHEST_PRIORITY = 255
+SHORTEST_TTL = 0.001
+"""Seconds, as small as the client says them."""
+
+LONGEST_KEY_BYTES = 256
 
 
 class Terms(NamedTuple):
@@ -26,12 +31,13 @@ class Terms(NamedTuple):
         """Return them. Raises BadParameter."""
         if self.delay is not None and not 0 <= self.delay <= LONGEST_DELAY_SECONDS:
             raise BadParameter("delay", f"is {self.delay} s, not 0 to {LONGEST_DELAY_SECONDS}")
-        if self.ttl is not None and not 0 < self.ttl <= LONGEST_DELAY_SECONDS:
-            raise BadParameter(
-                "ttl", f"is {self.ttl} s, not more than 0 to {LONGEST_DELAY_SECONDS}"
-            )
+        if self.ttl is not None and not SHORTEST_TTL <= self.ttl <= LONGEST_DELAY_SECONDS:
+            problem = f"is {self.ttl} s, not {SHORTEST_TTL:g} to {LONGEST_DELAY_SECONDS}"
+            raise BadParameter("ttl", problem)
         if self.priority is not None and not 0 <= self.priority <= HIGHEST_PRIORITY:
             raise BadParameter("priority", f"is {self.priority}, not 0 to {HIGHEST_PRIORITY}")
+        if self.key is not None:
+            check_header("key", self.key, LONGEST_KEY_BYTES)
         return self
 
     @property
@@ -52,8 +58,30 @@ class Terms(NamedTuple):
 
 
 def as_body(body: bytes | str, longest: int) -> bytes:
-    """Return a body as bytes; text becomes UTF-8. Raises MessageTooLong."""
-    data = body.encode() if isinstance(body, str) else bytes(body)
+    """Return a body as bytes; text becomes UTF-8. Raises MessageTooLong and TypeError."""
+    if isinstance(body, str):
+        data = body.encode()
+    elif isinstance(body, bytes | bytearray | memoryview):
+        data = bytes(body)
+    else:
+        raise TypeError(f"a body is bytes or str, and {type(body).__name__} is neither")
     if len(data) > longest:
         raise MessageTooLong(longest)
     return data
+
+
+def check_header(name: str, value: str, longest: int = 8192) -> str:
+    """Return what travels as a header's value, and arrives as it is. Raises BadParameter.
+
+    A control character would break the connection for everybody on it, and white
+    space at the ends would be lost.
+    """
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise BadParameter(name, "is not UTF-8") from None
+    if not 1 <= size <= longest:
+        raise BadParameter(name, f"is {size} bytes long, not 1 to {longest}")
+    if value != value.strip() or any(unicodedata.category(each) == "Cc" for each in value):
+        raise BadParameter(name, "has control characters, or white space at its ends")
+    return value
