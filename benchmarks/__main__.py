@@ -2,20 +2,22 @@
 
 publish: one message a request. stream: lines of one long request. consume: ACK
 in lock-step. credit: consume with many in flight. latency: from publish to
-delivery. floor: what this machine can do with no broker.
+delivery. floor: what this machine can do with no broker. client: our client beside
+nats-py and redis-py, see `python -m benchmarks client -h`. soak: minutes of random faults, see
+`python -m benchmarks soak -h`.
 
 Client and broker share the machine's cores. Figures of two machines say
 little beside each other; ratios within one run hold.
 """
 
 import argparse
-import tempfile
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import uvloop
 
+from benchmarks import client, soak
+from benchmarks.broker import running_broker
 from benchmarks.figures import UNLIMITED, Figures, Peer, Plan, print_table
 from benchmarks.floor import measure_floor
 from benchmarks.h2load import find_h2load, h2load_publish
@@ -24,8 +26,6 @@ from benchmarks.load import consume_load, publish_load
 from benchmarks.processor import Meter
 from benchmarks.references import REFERENCES
 from benchmarks.streams import credit_load, stream_load
-from miniqueue_py.certificates import make_certificates
-from tests.outside.server import RunningBroker
 
 _PRELOADED = 100_000
 _PRELOADED_FOR_CREDIT = 2_000_000
@@ -33,6 +33,12 @@ _PRELOAD_SECONDS = 30
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["client"]:
+        client.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["soak"]:
+        soak.main(sys.argv[2:])
+        return
     arguments = parse_arguments()
     if arguments.work == "floor":
         print("without a broker, over TLS\n")
@@ -75,15 +81,6 @@ def parse_arguments() -> argparse.Namespace:
         help="of the publishes; h2load where it is installed",
     )
     return parser.parse_args()
-
-
-@contextmanager
-def running_broker(server: str, fsync: str) -> Iterator[RunningBroker]:
-    with tempfile.TemporaryDirectory(prefix="miniqueue-benchmark-") as directory:
-        certificates = make_certificates(Path(directory))
-        flags = ("-fsync", fsync)
-        with RunningBroker(Path(directory, "db"), certificates, server, flags) as broker:
-            yield broker
 
 
 def measure(peer: Peer, arguments: argparse.Namespace) -> Iterator[Figures]:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from miniqueue_py import Client
 from miniqueue_py.certificates import make_certificates
 from miniqueue_py.config import settings_table
+from tests import snippets
 from tests.outside.curl import find_curl
 from tests.outside.server import RunningBroker
 from tests.transcripts import examples, run
@@ -83,6 +85,21 @@ def test_every_example_prints_what_the_page_shows(page: Path, tmp_path: Path) ->
 
     for each in ran:
         assert each.is_as_told, f"{each.example.command}\n\nprints\n\n{each.printed}"
+
+
+@pytest.mark.anyio
+async def test_the_python_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates = make_certificates(tmp_path / "certs")
+    monkeypatch.chdir(tmp_path)
+
+    with RunningBroker(tmp_path / "db", certificates, flags=QUICK) as broker:
+        url = f"https://localhost:{broker.port}"
+        await snippets.run(list(snippets.snippets(README.read_text())), str(README), url)
+
+        async with Client(url, ca=certificates.authority) as queue:
+            assert (await queue.topic("emails")).delayed == 1
 
 
 def table_rows(head: str) -> Iterator[list[str]]:

@@ -6,8 +6,10 @@ the `json` block right behind it, if the document shows it. All of a document
 runs in one shell, from top to bottom.
 """
 
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -58,11 +60,15 @@ def examples(document: str) -> Iterator[Example]:
 
 
 def run(commands: Sequence[Example], directory: Path, port: int) -> list[Ran]:
-    """Run examples in one shell; what they write on stderr is nobody's promise."""
+    """Run examples in one shell; what they write on stderr is nobody's promise.
+
+    `miniqueue` is the one beside the Python that runs this.
+    """
     script = "".join(f"{example.command}\nprintf '{_END}'\n" for example in commands)
     done = subprocess.run(
         ["bash", "-c", script.replace("localhost:8080", f"localhost:{port}")],
         cwd=directory,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -148,12 +148,12 @@ class SyncSubscription:
 
     async def _fetch(self, seconds: float) -> None:
         """Have deliveries ready, at the latest when the time is over."""
+        if self._fetching is None:
+            raise ClientClosed("subscription")
         await self._say_all()
         if seconds <= 0:
             self._look()
             return
-        if self._fetching is None:
-            raise ClientClosed("subscription")
         with anyio.move_on_after(seconds):
             async with self._fetching:
                 if not self._ready:  # what came to the one in front of us is for all

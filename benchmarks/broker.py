@@ -1,0 +1,18 @@
+"""A broker of ours in a directory of its own, until the block ends."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from miniqueue_py.certificates import make_certificates
+from tests.outside.server import RunningBroker
+
+
+@contextmanager
+def running_broker(server: str, fsync: str) -> Iterator[RunningBroker]:
+    with tempfile.TemporaryDirectory(prefix="miniqueue-benchmark-") as directory:
+        certificates = make_certificates(Path(directory))
+        flags = ("-fsync", fsync)
+        with RunningBroker(Path(directory, "db"), certificates, server, flags) as broker:
+            yield broker

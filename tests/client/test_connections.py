@@ -1,0 +1,292 @@
+"""One connection for everything, another before it is full, and a new one when it is lost."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from miniqueue_py.certificate_paths import CertificatePaths
+from miniqueue_py.client import Client, client, subscription
+from miniqueue_py.client.errors import CannotConnect, ConnectionLost
+from miniqueue_py.errors import Unavailable
+from tests.client import bad_servers
+from tests.client.proxy import Proxy
+from tests.client.waiting import PATIENCE, publish_all, take, wait_counts, wait_until
+from tests.outside.server import RunningBroker
+
+pytestmark = pytest.mark.anyio
+
+SUBSCRIPTIONS = 200
+
+A_GREETING = 6000
+"""More bytes than a client and a broker need to get to know each other."""
+
+
+async def test_hundreds_of_subscriptions_share_one_connection(
+    far_queue: Client, proxy: Proxy, topic: str
+) -> None:
+    names = [f"{topic}-{number}" for number in range(SUBSCRIPTIONS)]
+    bodies: set[bytes] = set()
+
+    async def consume(name: str) -> None:
+        async with far_queue.subscribe(name, credit=1) as deliveries:
+            delivery = await deliveries.receive()
+            assert delivery.topic == name
+            bodies.add(delivery.body)
+            await delivery.ack()
+
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            for name in names:
+                tasks.start_soon(consume, name)
+            for name in names:
+                tasks.start_soon(far_queue.publish, name, name.encode())
+
+    assert bodies == {name.encode() for name in names}
+    assert proxy.accepted == 1
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 20])
+async def test_another_connection_opens_before_the_stream_limit(
+    certificates: CertificatePaths, limit: int
+) -> None:
+    """The server never sees more streams than it allows, and each request is answered."""
+    with bad_servers.narrow(certificates, limit) as server:
+        async with (
+            Client(server.url, ca=certificates.authority) as queue,
+            anyio.create_task_group() as tasks,
+        ):
+
+            async def subscribe(number: int) -> None:
+                async with queue.subscribe(f"t{number}"):
+                    await anyio.sleep_forever()
+
+            for number in range(20):
+                tasks.start_soon(subscribe, number)
+            with anyio.fail_after(PATIENCE):
+                await wait_until(lambda: sum(server.open_streams.values()) == 20, "20 streams")
+                for number in range(20):
+                    await queue.publish("t", b"%d" % number)
+            tasks.cancel_scope.cancel()
+
+    assert max(server.streams_at_once.values()) <= limit
+    assert server.accepted <= 1 + 20 // max(1, limit - 2)
+
+
+async def test_many_requests_at_once_stay_below_the_stream_limit(
+    certificates: CertificatePaths,
+) -> None:
+    with bad_servers.narrow(certificates, 10) as server:
+        async with Client(server.url, ca=certificates.authority) as queue:
+            with anyio.fail_after(PATIENCE):
+                async with anyio.create_task_group() as tasks:
+                    for _ in range(200):
+                        tasks.start_soon(queue.publish, "t", b"1")
+
+    assert max(server.streams_at_once.values()) <= 10
+    assert sum(request.path == "/publish/t" for request in server.requests) == 200
+
+
+async def test_a_goaway_takes_nothing_with_it(certificates: CertificatePaths) -> None:
+    """Each connection answers three requests and then wants no more."""
+    with bad_servers.leaves(certificates, after=3) as server:
+        async with Client(server.url, ca=certificates.authority) as queue:
+            with anyio.fail_after(PATIENCE):
+                for number in range(10):
+                    await queue.publish("t", b"%d" % number)
+
+    assert 4 <= server.accepted <= 6
+
+
+async def test_requests_under_way_at_a_goaway_are_asked_again_elsewhere(
+    certificates: CertificatePaths,
+) -> None:
+    with bad_servers.leaves(certificates, after=8) as server:
+        async with Client(server.url, ca=certificates.authority) as queue:
+            with anyio.fail_after(PATIENCE):
+                async with anyio.create_task_group() as tasks:
+                    for number in range(30):
+                        tasks.start_soon(queue.publish, "t", b"%d" % number)
+
+    keys = [each.headers["idempotency-key"] for each in server.requests if each.method == "POST"]
+    assert len(set(keys)) == 30
+
+
+async def test_everybody_who_lost_a_connection_shares_the_next_one(
+    far_queue: Client, proxy: Proxy, queue: Client, topic: str
+) -> None:
+    proxy.stall("down")
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            for number in range(50):
+                tasks.start_soon(far_queue.publish, topic, b"%d" % number)
+            await wait_counts(queue, topic, published=50)
+
+            proxy.reset()
+
+    assert proxy.accepted == 2
+    assert (await queue.topic(topic)).published == 50
+
+
+async def test_a_connection_that_goes_silent_is_left_for_another(
+    proxy: Proxy, ca: Path, topic: str
+) -> None:
+    async with (
+        Client(proxy.url, ca=ca, silence_seconds=0.1) as queue,
+        queue.subscribe(topic) as deliveries,
+    ):
+        proxy.stall()
+
+        with anyio.fail_after(PATIENCE):
+            await queue.publish(topic, b"1")
+            assert proxy.accepted == 2
+
+            # To the broker the silent one is alive, and may have the message.
+            proxy.cut()
+            await (await deliveries.receive()).ack()
+
+
+async def test_an_idle_connection_is_not_taken_for_a_silent_one(
+    proxy: Proxy, ca: Path, topic: str
+) -> None:
+    async with (
+        Client(proxy.url, ca=ca, silence_seconds=0.05) as queue,
+        queue.subscribe(topic) as deliveries,
+    ):
+        before = proxy.bytes_down
+        await wait_until(lambda: proxy.bytes_down > before + 150, "a few signs of life")
+
+        await queue.publish(topic, b"1")
+        await (await deliveries.receive()).ack()
+
+    assert proxy.accepted == 1
+
+
+async def test_bytes_that_come_one_by_one_are_as_good_as_any(
+    proxy: Proxy, ca: Path, topic: str
+) -> None:
+    proxy.trickle_new(5000)
+    bodies = [b"one", b"two\n", b"three"]
+
+    async with Client(proxy.url, ca=ca) as queue:
+        await publish_all(queue, topic, *bodies)
+
+        assert await take(queue, topic, 3) == bodies
+    assert proxy.accepted == 1
+
+
+async def test_a_connection_that_breaks_anywhere_in_its_greeting_is_told_in_words(
+    proxy: Proxy, ca: Path, topic: str
+) -> None:
+    """Byte by byte would take long, and the bytes of a TLS record share a fate."""
+    failures = 0
+    for after in range(1, A_GREETING, 97):
+        proxy.break_new(after)
+        try:
+            async with Client(proxy.url, ca=ca):
+                break
+        except CannotConnect as error:
+            assert f"localhost:{proxy.port}" in str(error)  # noqa: PT017  it may also succeed
+        except ConnectionLost:
+            pass
+        failures += 1
+
+    assert failures > 10
+
+
+async def test_a_greeting_that_breaks_later_is_tried_again(
+    far_queue: Client, proxy: Proxy, queue: Client, topic: str
+) -> None:
+    proxy.break_new(700)
+    proxy.cut()
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(far_queue.publish, topic, b"1")
+            await wait_until(lambda: proxy.accepted >= 4, "a few attempts")
+            proxy.break_new(None)
+
+    assert (await queue.topic(topic)).published == 1
+
+
+async def test_a_publish_waits_for_a_broker_that_comes_back(
+    own_broker: RunningBroker, ca: Path, topic: str
+) -> None:
+    with Proxy(own_broker.port) as proxy:
+        async with Client(proxy.url, ca=ca) as queue, anyio.create_task_group() as tasks:
+            own_broker.kill()
+            tasks.start_soon(queue.publish, topic, b"1")
+            await anyio.to_thread.run_sync(own_broker.start)
+            proxy.aim(own_broker.port)
+
+            with anyio.fail_after(PATIENCE):
+                assert await take(queue, topic, 1) == [b"1"]
+
+
+def is_draining(broker: RunningBroker) -> bool:
+    return any("drain" in line for line in broker.log_lines())
+
+
+async def test_what_is_in_flight_can_be_settled_while_the_broker_drains(
+    own_broker: RunningBroker, url: str, ca: Path, topic: str
+) -> None:
+    async with Client(f"https://localhost:{own_broker.port}", ca=ca) as queue:
+        await publish_all(queue, topic, b"1", b"2")
+        async with queue.subscribe(topic, credit=1) as deliveries:
+            held = await deliveries.receive()
+
+            own_broker.terminate()
+            await wait_until(lambda: is_draining(own_broker), "the beginning of the end")
+            await held.ack()
+            code = await anyio.to_thread.run_sync(own_broker.wait)
+
+    assert code == 0
+    await anyio.to_thread.run_sync(own_broker.start)
+    async with Client(f"https://localhost:{own_broker.port}", ca=ca) as queue:
+        told = await queue.topic(topic)
+    assert (told.acknowledged, told.ready) == (1, 1)
+
+
+async def test_a_client_closes_at_once_when_the_broker_is_gone(
+    proxy: Proxy, ca: Path, topic: str
+) -> None:
+    with anyio.fail_after(2):
+        async with Client(proxy.url, ca=ca) as queue, queue.subscribe(topic):
+            proxy.refuse()
+            proxy.cut()
+
+
+async def test_a_client_closes_soon_when_the_broker_does_not_answer(
+    proxy: Proxy, ca: Path, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscription, "FAREWELL_SECONDS", 0.2)
+    monkeypatch.setattr(client, "GOODBYE_SECONDS", 0.2)
+    with anyio.fail_after(2):
+        async with Client(proxy.url, ca=ca) as queue, queue.subscribe(topic):
+            proxy.stall()
+
+
+async def test_a_closed_client_says_goodbye(proxy: Proxy, ca: Path, topic: str) -> None:
+    """The connection is ended by the client, not left for the broker to notice."""
+    async with Client(proxy.url, ca=ca) as queue:
+        await queue.publish(topic, b"1")
+
+    await wait_until(lambda: proxy.open_links == 0, "the end of the connection")
+
+
+async def test_a_client_can_be_opened_again(url: str, ca: Path, topic: str) -> None:
+    queue = Client(url, ca=ca)
+    for number in range(3):
+        async with queue:
+            await queue.publish(topic, b"%d" % number)
+
+    async with queue:
+        assert await take(queue, topic, 3) == [b"0", b"1", b"2"]
+
+
+async def test_a_broker_that_is_away_at_the_beginning_is_an_error_at_once(
+    proxy: Proxy, ca: Path
+) -> None:
+    proxy.refuse()
+    with anyio.fail_after(5), pytest.raises(Unavailable, match="cannot connect"):
+        async with Client(proxy.url, ca=ca):
+            pass
