@@ -4,7 +4,8 @@ Deliveries belong to a session. When it is over they are lost, and the
 subscription goes on in another one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from miniqueue_py.client.delivery import Delivery
@@ -13,6 +14,7 @@ from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.errors import LeaseExpired, ProtocolError, SettlementError
 from miniqueue_py.protocol.answers import Deliveries, Line, LineReader, PlainDelivery
+from miniqueue_py.protocol.commands import UNRECOGNISED
 from miniqueue_py.protocol.settlements import Settlement, Settlements
 
 LONGEST_LINE_BYTES = 400 << 20
@@ -21,6 +23,9 @@ LONGEST_LINE_BYTES = 400 << 20
 TURNS_A_CREDIT = 2
 """A subscriber that is never out of deliveries lets its settlements leave so often in each
 credit. Less often, and the broker waits for it; more often, and each costs more to send."""
+
+ANYTHING_LEFT = b'"ANYTHING LEFT"\n'
+"""No command. The broker's answer to it stands behind all that it delivered before."""
 
 _TOO_LATE = "it is not in flight any more"
 """Part of the broker's answer to a settlement that came after the lease."""
@@ -49,6 +54,7 @@ class Session:
         """What was not said yet."""
         self._turn = max(1, credit // TURNS_A_CREDIT)
         self._expired: set[int] = set()
+        self._has_nothing_left = False
         self._problem: SettlementError | None = None
         stream.on_broken = self._break
         stream.source = self._say
@@ -96,6 +102,8 @@ class Session:
             self.has_leases = True
         elif "closing" in line:
             self.closing = line["closing"]
+        elif line.get("error") == UNRECOGNISED.error:
+            self._has_nothing_left = True
         elif "error" in line and _TOO_LATE not in line["error"]:
             self._problem = SettlementError(line["error"])
         return ()
@@ -151,6 +159,25 @@ class Session:
         self.needs_care = True
 
     # Ending.
+
+    def give_back(self, unseen: Iterable[Delivery]) -> None:
+        """Ask for nothing new, and release what nobody has seen: that is no attempt."""
+        if self.is_over:
+            return
+        self.pause()
+        self._stream.send(ANYTHING_LEFT)
+        self._release(unseen)
+        self._release(self.receive_nowait())
+
+    async def wait_given_back(self) -> None:
+        """Release what was on its way, until nothing is. The caller bounds the wait."""
+        while not (self._has_nothing_left or self.is_over):
+            self._release(await self.receive())
+
+    def _release(self, deliveries: Iterable[Delivery]) -> None:
+        for delivery in deliveries:
+            with suppress(SettlementError):
+                self.settle(delivery, "RELEASE")
 
     def end(self) -> None:
         """Say what there is to say, and no more: what is in flight goes back."""

@@ -6,6 +6,7 @@ credit. Several tasks may receive at the same time.
 """
 
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlencode
@@ -19,7 +20,7 @@ from miniqueue_py.client.errors import ClientClosed, ConnectionLost, Misuse, NoA
 from miniqueue_py.client.requests import Requests
 from miniqueue_py.client.session import Session
 from miniqueue_py.client.threads import Owner
-from miniqueue_py.errors import BadParameter, Unavailable
+from miniqueue_py.errors import BadParameter, MiniqueueError, Unavailable
 
 FAREWELL_SECONDS = 5.0
 """For the broker to hear the last settlements, when the block ends well."""
@@ -76,13 +77,19 @@ class Subscription:
     ) -> None:
         self._owner.check_loop()
         self._receiving = None
-        self._ready.clear()
         session, self._session = self._session, None
         if session is None:
             return
-        # What was settled is said in any case, by the connection's writer. Only
-        # who left the block in peace waits until the broker has heard it.
-        session.end()
+        # What was settled is said in any case, by the connection's writer. Only who left
+        # the block in peace waits until the broker has heard it, and for what is on its way.
+        try:
+            session.give_back(self._ready)
+            self._ready.clear()
+            if error is None:
+                with anyio.move_on_after(FAREWELL_SECONDS), suppress(MiniqueueError):
+                    await session.wait_given_back()
+        finally:
+            session.end()
         if error is None:
             with anyio.move_on_after(FAREWELL_SECONDS):
                 await session.wait_ended()

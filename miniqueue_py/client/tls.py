@@ -70,14 +70,13 @@ class Trust:
             raise BadParameter("key", "is given without the certificate that it belongs to")
         self._pin = None if pin is None else _read_pin(pin)
         self._ca = ca
-        self.context = ssl.create_default_context()
+        # Nobody but these: what the system trusts is of no account then, and takes long to load.
+        is_system = ca is None and pin is None
+        self.context = (
+            ssl.create_default_context() if is_system else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.context.set_alpn_protocols(["h2"])
-        if ca is not None or pin is not None:
-            # Nobody but these: what the system trusts is of no account then.
-            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-            self.context.set_alpn_protocols(["h2"])
         if ca is not None:
             _load("ca", ca, lambda: self.context.load_verify_locations(ca))
         if pin is not None:

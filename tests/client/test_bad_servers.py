@@ -22,6 +22,7 @@ from miniqueue_py.client.errors import (
 )
 from miniqueue_py.errors import BadParameter, MiniqueueError, ProtocolError, TopicFull, Unavailable
 from tests.client import bad_servers
+from tests.client.cases import case
 from tests.client.http2_server import Answer, Request
 from tests.client.threaded_server import ThreadedServer
 from tests.client.waiting import PATIENCE
@@ -161,13 +162,14 @@ async def test_a_server_of_http_1_1_alone_is_refused_by_name(
     await expect_refused(NotHttp2, "HTTP/2", server, certificates.authority)
 
 
-@pytest.mark.parametrize("status", [404, 200, 400, 302, 500])
 async def test_a_server_that_is_not_ours_is_refused_by_name(
-    certificates: CertificatePaths, status: int
+    certificates: CertificatePaths,
 ) -> None:
-    server = bad_servers.stranger(certificates, status)
+    for status in (404, 200, 400, 302, 500):
+        server = bad_servers.stranger(certificates, status)
 
-    await expect_refused(NotABroker, "no miniqueue broker", server, certificates.authority)
+        with case(status):
+            await expect_refused(NotABroker, "no miniqueue broker", server, certificates.authority)
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -259,16 +261,16 @@ async def test_bytes_at_random_are_no_http_2(certificates: CertificatePaths) -> 
             )
 
 
-@pytest.mark.parametrize("kind", RUBBISH)
 async def test_a_server_that_sends_rubbish_is_left_and_asked_again(
-    certificates: CertificatePaths, kind: str
+    certificates: CertificatePaths,
 ) -> None:
     """Each answer counts that came before the rubbish did."""
-    with bad_servers.raves_behind_answers(certificates, RUBBISH[kind]) as server:
-        async with Client(server.url, ca=certificates.authority) as queue:
-            with anyio.fail_after(PATIENCE):
-                for _ in range(3):
-                    await queue.publish("t", b"1")
+    for kind, rubbish in RUBBISH.items():
+        with case(kind), bad_servers.raves_behind_answers(certificates, rubbish) as server:
+            async with Client(server.url, ca=certificates.authority) as queue:
+                with anyio.fail_after(PATIENCE):
+                    for _ in range(3):
+                        await queue.publish("t", b"1")
 
 
 async def test_a_frame_without_end_is_given_up_when_the_time_is_over(
@@ -284,76 +286,104 @@ async def test_a_frame_without_end_is_given_up_when_the_time_is_over(
         assert time.monotonic() - begun < 5
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"no json\n", b"[1]\n", b"7\n", b'{"published":"many"}\n', b'{"published":5}\n', b"\xff\n"],
-)
+CONFIRMS = [
+    b"no json\n",
+    b"[1]\n",
+    b"7\n",
+    b'{"published":"many"}\n',
+    b'{"published":true}\n',
+    b'{"published":5}\n',
+    b'{"published":-1}\n',
+    b'{"error":7}\n',
+    b"\xff\n",
+]
+
+
 async def test_lines_that_make_no_sense_end_a_publisher_by_a_named_error(
-    certificates: CertificatePaths, body: bytes
+    certificates: CertificatePaths,
 ) -> None:
+    left = iter(CONFIRMS)
+
     def answer(request: Request) -> Answer | None:
         if request.path.endswith("/batch"):
-            return Answer(200, body, stays_open=True)
+            return Answer(200, next(left), stays_open=True)
         return bad_servers.as_a_broker(request)
+
+    async def publish(queue: Client) -> None:
+        async with queue.publisher("t") as publisher:
+            await publisher.send(b"1")
 
     with bad_servers.http2(certificates, answer) as server:
         async with Client(server.url, ca=certificates.authority) as queue:
-            with anyio.fail_after(PATIENCE), pytest.raises(ProtocolError):
-                async with queue.publisher("t") as publisher:
-                    await publisher.send(b"1")
+            for line in CONFIRMS:
+                with case(line), anyio.fail_after(PATIENCE), pytest.raises(ProtocolError):
+                    await publish(queue)
 
             assert (await queue.publish("t", b"1")).message_id
+    assert server.accepted == 1
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"no json\n",
-        b"[1]\n",
-        b'{"msg":7}\n',
-        b'{"msg":"aGVsbG8=","id":"x"}\n',
-        b'{"msg":"not base64","id":1,"attempt":1,"messageId":"1-1","publishedAt":1}\n',
-        b"\xff\n",
-    ],
-)
+LINES = [
+    b"no json\n",
+    b"[1]\n",
+    b"{}\n",
+    b'{"msg":7}\n',
+    b'{"msg":"aGVsbG8=","id":"x"}\n',
+    b'{"msg":"not base64","id":1,"attempt":1,"messageId":"1-1","publishedAt":1}\n',
+    b'{"msg":"aGVsbG8=","id":1,"attempt":1,"messageId":"1-1","publishedAt":1,"priority":"x"}\n',
+    b'{"expired":"x"}\n',
+    b"\xff\n",
+]
+
+
 async def test_lines_that_make_no_sense_end_a_subscription_by_a_named_error(
-    certificates: CertificatePaths, body: bytes
+    certificates: CertificatePaths,
 ) -> None:
+    left = iter(LINES)
+
     def answer(request: Request) -> Answer | None:
         if request.path.startswith("/subscribe/"):
-            return Answer(200, body, stays_open=True)
+            return Answer(200, next(left), stays_open=True)
         return bad_servers.as_a_broker(request)
 
     async def consume(queue: Client) -> None:
         async with queue.subscribe("t") as deliveries:
             delivery = await deliveries.receive()
-            assert delivery.body
+            assert (delivery.body, delivery.priority) == (b"hello", 0)
 
     with bad_servers.http2(certificates, answer) as server:
         async with Client(server.url, ca=certificates.authority) as queue:
-            with anyio.fail_after(PATIENCE), pytest.raises(ProtocolError):
-                await consume(queue)
+            for line in LINES:
+                with case(line), anyio.fail_after(2), pytest.raises(ProtocolError):
+                    await consume(queue)
 
             assert (await queue.publish("t", b"1")).message_id
+    assert server.accepted == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"name":1}', b"\xff"])
-async def test_a_page_that_makes_no_sense_is_a_named_error(
-    certificates: CertificatePaths, body: bytes
-) -> None:
+PAGES = [b"", b"<html>", b"[]", b"{}", b'{"name":1}', b'{"topics":7}', b'{"topics":[7]}', b"\xff"]
+
+
+async def test_a_page_that_makes_no_sense_is_a_named_error(certificates: CertificatePaths) -> None:
+    body = b""
+
     def answer(request: Request) -> Answer | None:
         if request.path.startswith("/topics"):
-            return Answer(200, body)
+            return Answer(200, body) if request.is_complete else None
         return bad_servers.as_a_broker(request)
+
+    async def list_topics(queue: Client) -> None:
+        async for _ in queue.topics():
+            pass
 
     with bad_servers.http2(certificates, answer) as server:
         async with Client(server.url, ca=certificates.authority) as queue:
-            for ask in (queue.topic, queue.peek, queue.redrive):
-                with pytest.raises(ProtocolError):
-                    await ask("t")
-            with pytest.raises(ProtocolError):
-                async for _ in queue.topics():
-                    pass
+            for body in PAGES:
+                for ask in (queue.topic, queue.peek, queue.redrive):
+                    with case((ask, body)), pytest.raises(ProtocolError):
+                        await ask("t")
+                with case(("topics", body)), pytest.raises(ProtocolError):
+                    await list_topics(queue)
 
 
 async def test_a_busy_broker_is_asked_again_after_the_time_that_it_names(
@@ -370,24 +400,26 @@ async def test_a_busy_broker_is_asked_again_after_the_time_that_it_names(
     assert len(keys) == 1
 
 
-@pytest.mark.parametrize("retry_after", ["", "soon", "-5", "nan", "Wed, 21 Oct 2015 07:28:00 GMT"])
 async def test_a_retry_after_that_makes_no_sense_is_a_short_wait(
-    certificates: CertificatePaths, retry_after: str
+    certificates: CertificatePaths,
 ) -> None:
-    with bad_servers.busy(certificates, 1, retry_after) as server:
-        async with Client(server.url, ca=certificates.authority) as queue:
-            with anyio.fail_after(5):
-                await queue.publish("t", b"1")
+    async def publish(retry_after: str) -> None:
+        with bad_servers.busy(certificates, 1, retry_after) as server:
+            async with Client(server.url, ca=certificates.authority) as queue:
+                with case(retry_after), anyio.fail_after(5):
+                    await queue.publish("t", b"1")
+
+    async with anyio.create_task_group() as tasks:
+        for retry_after in ("", "soon", "-5", "nan", "Wed, 21 Oct 2015 07:28:00 GMT"):
+            tasks.start_soon(publish, retry_after)
 
 
-@pytest.mark.parametrize("retry_after", ["1000000", "inf"])
-async def test_a_retry_after_beyond_the_time_ends_with_it(
-    certificates: CertificatePaths, retry_after: str
-) -> None:
-    with bad_servers.busy(certificates, 1, retry_after) as server:
-        async with Client(server.url, ca=certificates.authority, timeout_seconds=0.2) as queue:
-            with anyio.fail_after(5), pytest.raises(TopicFull):
-                await queue.publish("t", b"1")
+async def test_a_retry_after_beyond_the_time_ends_with_it(certificates: CertificatePaths) -> None:
+    for retry_after in ("1000000", "inf"):
+        with bad_servers.busy(certificates, 1, retry_after) as server:
+            async with Client(server.url, ca=certificates.authority, timeout_seconds=0.2) as queue:
+                with case(retry_after), anyio.fail_after(5), pytest.raises(TopicFull):
+                    await queue.publish("t", b"1")
 
 
 async def test_a_broker_that_stops_is_asked_again(certificates: CertificatePaths) -> None:

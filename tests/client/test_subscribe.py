@@ -286,3 +286,34 @@ async def test_a_touched_lease_does_not_run_out(queue: Client, topic: str) -> No
         await held.ack()
 
     await wait_counts(queue, topic, acknowledged=1, delivered=1)
+
+
+@pytest.mark.parametrize("credit", [10, 300])
+async def test_what_nobody_saw_has_lost_no_attempt_when_a_subscription_is_left(
+    queue: Client, topic: str, credit: int
+) -> None:
+    await queue.set_policy(topic, {"maxDeliveries": 1})
+    await publish_all(queue, topic, *NUMBERS)
+
+    async with queue.subscribe(topic, credit=credit) as deliveries:
+        delivery = await deliveries.receive()
+        await delivery.ack()
+
+    seen = await wait_counts(queue, topic, ready=len(NUMBERS) - 1, in_flight=0, consumers=0)
+    assert seen.dead_lettered == 0
+
+
+async def test_what_nobody_saw_has_lost_no_attempt_when_a_subscription_is_left_by_an_error(
+    queue: Client, topic: str
+) -> None:
+    await queue.set_policy(topic, {"maxDeliveries": 1})
+    await publish_all(queue, topic, *NUMBERS)
+
+    with pytest.raises(KeyError):
+        async with queue.subscribe(topic, credit=100) as deliveries:
+            await deliveries.receive_many(10)
+            await wait_counts(queue, topic, in_flight=100)
+            raise KeyError
+
+    seen = await wait_counts(queue, topic, in_flight=0, consumers=0)
+    assert (seen.dead_lettered, seen.ready) == (10, len(NUMBERS) - 10)
