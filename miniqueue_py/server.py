@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import structlog
 import uvloop
 
 from miniqueue_py.broker.administration import Administration
@@ -24,6 +23,7 @@ from miniqueue_py.http.pages import Pages
 from miniqueue_py.http.streams import Streams
 from miniqueue_py.http.subscription import FAREWELL_SECONDS
 from miniqueue_py.storage import open_storage
+from miniqueue_py.telemetry import structlog
 from miniqueue_py.telemetry.observer import log_events
 
 log = structlog.get_logger("miniqueue")

@@ -46,7 +46,7 @@ def flags(table: Iterable[Setting], argv: Sequence[str]) -> dict[str, Told]:
         raise BadSetting(str(error.argument_name).removeprefix("-"), "needs a value") from error
     if unexpected:
         word = unexpected[0].replace("--", "-", 1)
-        raise BadSetting(word, "is not expected here; `miniqueue -h` lists the flags")
+        raise BadSetting(word, "is not expected here; `miniqueue serve -h` lists the flags")
     return {flag: Told(text) for flag, text in vars(values).items()}
 
 

@@ -4,37 +4,41 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 
 from miniqueue_py.certificates import ensure_development_certificates, make_certificates
-from miniqueue_py.errors import BadSetting
+from miniqueue_py.cli.output import OK, print_json
+from miniqueue_py.cli.parser import CommandParser
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def cert(argv: Sequence[str]) -> int:
     """Keep a certificate that is good; with --host, make one for these hosts too."""
-    wanted = _parser().parse_args(argv)
+    wanted = parser().parse_args(argv)
     if wanted.host:
         paths = make_certificates(wanted.directory, (*_LOCAL, *wanted.host))
     else:
         paths = ensure_development_certificates(wanted.directory, datetime.now(UTC))
+    if wanted.json:
+        print_json(
+            {
+                "certificate": str(paths.certificate),
+                "key": str(paths.key),
+                "authority": str(paths.authority),
+            }
+        )
+        return OK
     print(f"the broker shows    -cert {paths.certificate} -key {paths.key}")
     print(f"its clients trust   {paths.authority}")
     print(f"with curl           curl --cacert {paths.authority} https://localhost:8080/healthz")
-    return 0
+    return OK
 
 
-class _Parser(ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise BadSetting("cert", message)
-
-
-def _parser() -> ArgumentParser:
-    parser = _Parser(
-        prog="miniqueue cert",
-        allow_abbrev=False,
-        description="Make certificates for development, signed by a small CA of their own.",
+def parser() -> ArgumentParser:
+    parser = CommandParser(
+        "cert",
+        "[--host NAME]... [--directory DIR]",
+        "Make certificates for development, signed by a small CA of their own.",
     )
     parser.add_argument(
         "--host",
@@ -46,6 +50,8 @@ def _parser() -> ArgumentParser:
         "--directory",
         type=Path,
         default=Path("certs"),
+        metavar="DIR",
         help="where they are kept (default: %(default)s)",
     )
+    parser.add_argument("--json", action="store_true", help="print the paths as a JSON object")
     return parser

@@ -1,22 +1,19 @@
 """What `miniqueue -h` says, on one screen of 80 columns and 24 lines."""
 
-from miniqueue_py.config import settings_table
+from miniqueue_py.cli.commands import COMMANDS
 
 _HEAD = """\
-miniqueue [serve] [-flag value]...   run a broker
-miniqueue cert [--host NAME]...      make certificates for development
-MiniQueue's flags, with their defaults:"""
-_LAST_OF_MINIQUEUE = "port"
-_MORE = "and more:"
-_TAIL = "A flag wins over its variable (MINIQUEUE_MAX_MSGS), and that over the file."
+miniqueue COMMAND ...      a durable message queue over HTTP/2
+"""
+_TAIL = """
+`miniqueue COMMAND -h` tells the words of a command. Where the broker is:
+--url (MINIQUEUE_URL), --ca (MINIQUEUE_CA), --token (MINIQUEUE_TOKEN).
+It exits with 0, 1 (failed), 2 (wrong words), 3 (cannot connect), 130 (Ctrl-C)."""
 
 
 def help_text() -> str:
-    lines = [_HEAD]
-    for _, setting in settings_table():
-        between = "=" if setting.is_switch else " "
-        flag = f"-{setting.flag}{between}{setting.default}"
-        lines.append(f"  {flag:<22} {setting.explanation}")
-        if setting.flag == _LAST_OF_MINIQUEUE:
-            lines.append(_MORE)
-    return "\n".join([*lines, _TAIL])
+    lines = [
+        f"  {f'{command.name} {command.words}':<24} {command.summary}"
+        for command in COMMANDS.values()
+    ]
+    return "\n".join([_HEAD, *lines, _TAIL])

@@ -1,6 +1,7 @@
 """The `miniqueue` command: which word does what, and what it exits with.
 
-0 when all went well, 2 for a setting that is wrong, 130 after Ctrl-C.
+0 when all went well, 1 when it failed, 2 for words or settings that are wrong,
+3 when there is no broker to connect to, 130 after Ctrl-C.
 """
 
 import os
@@ -8,15 +9,12 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from miniqueue_py.cli.cert import cert
-from miniqueue_py.cli.help import help_text
-from miniqueue_py.cli.serve import serve
+from miniqueue_py.cli.commands import COMMANDS
+from miniqueue_py.cli.output import FAILED, INTERRUPTED, OK, USAGE, complain
 from miniqueue_py.errors import BadSetting, DatabaseRefused
 from miniqueue_py.version import __version__
 
 _HELP = {"-h", "-help", "--help"}
-_BAD_SETTING = 2
-_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -24,27 +22,46 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     words = sys.argv[1:] if argv is None else argv
     try:
         status = _run(words)
+        print(end="", flush=True)
     except (BadSetting, DatabaseRefused) as error:
-        line = " ".join(str(error).splitlines())
-        print(f"miniqueue: {line}", file=sys.stderr)
-        status = _BAD_SETTING
+        status = complain(error, USAGE)
+    except BrokenPipeError:
+        status = _drop_output(OK)  # whoever read it has enough
+    except OSError as error:
+        status = _drop_output(complain(error, FAILED))
     except KeyboardInterrupt:
-        status = _INTERRUPTED
+        status = INTERRUPTED
     sys.exit(status)
+
+
+def _drop_output(status: int) -> int:
+    """Send what Python still holds nowhere: it would try once more, and fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
 
 
 def _run(words: Sequence[str]) -> int:
     match words:
-        case ["cert", *rest]:
-            return cert(rest)
-        case ["help", *_]:
-            print(help_text())
+        case ["help", name, *_] if name in COMMANDS:
+            return COMMANDS[name].load()(["-h"])
         case ["--version" | "-version" | "version", *_]:
             print(f"miniqueue {__version__}")
-        case _ if _HELP.intersection(words):
+        case ["help" | "-h" | "-help" | "--help", *_]:
+            from miniqueue_py.cli.help import help_text  # noqa: PLC0415  only who asks reads it
+
             print(help_text())
-        case ["serve", *rest]:
-            return serve(rest, os.environ)
+        case [name, *rest] if name in COMMANDS:
+            return COMMANDS[name].load()(rest)
+        case [name, *_] if not name.startswith("-"):
+            raise BadSetting(repr(name), _no_command(name))
         case _:
-            return serve(words, os.environ)
-    return 0
+            return COMMANDS["serve"].load()(words)
+    return OK
+
+
+def _no_command(name: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  only a slip of the finger needs it
+
+    likely = get_close_matches(name, COMMANDS, 1)
+    hint = f"did you mean {likely[0]}? " if likely else ""
+    return f"there is no such command; {hint}`miniqueue -h` lists them"

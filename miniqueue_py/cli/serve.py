@@ -1,22 +1,36 @@
 """`miniqueue`, or `miniqueue serve`: run a broker until it is told to stop."""
 
+import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-
-import structlog
+from typing import get_args, get_type_hints
 
 from miniqueue_py.certificate_paths import certificate_paths
 from miniqueue_py.certificates import check_certificate, ensure_development_certificates
-from miniqueue_py.config import Settings, load_settings
+from miniqueue_py.config import Settings, load_settings, settings_table
+from miniqueue_py.telemetry import structlog
 from miniqueue_py.telemetry.logs import configure_logs
 
 log = structlog.get_logger("miniqueue")
 
 
-def serve(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+_HELP = {"-h", "-help", "--help"}
+_HEAD = """\
+miniqueue [serve] [-flag value]...   run a broker
+MiniQueue's flags, with their defaults:"""
+_LAST_OF_MINIQUEUE = "port"
+_MORE = "and more:"
+_TAIL = "A flag wins over its variable (MINIQUEUE_MAX_MSGS), and that over the file."
+
+
+def serve(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
     """Start with these settings; the exit status comes when the broker has stopped."""
+    if _HELP.intersection(argv):
+        print(_help_text())
+        return 0
     settings = load_settings(argv, environ)
     certificate, key = _certificate_to_show(settings, datetime.now(UTC))
     configure_logs(settings.level, human=settings.human, stream=sys.stderr)
@@ -26,6 +40,32 @@ def serve(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     from miniqueue_py.server import run  # noqa: PLC0415
 
     return run(settings, certificate=certificate, key=key)
+
+
+def parser() -> ArgumentParser:
+    """Tell the flags to `miniqueue completion`; what reads them is config.py."""
+    parser = ArgumentParser(add_help=False)
+    kinds = get_type_hints(Settings)
+    for name, setting in settings_table():
+        choices = [kind for kind in get_args(kinds[name]) if isinstance(kind, str)]
+        parser.add_argument(
+            f"-{setting.flag}",
+            choices=choices or None,
+            metavar="FILE" if Path in get_args(kinds[name]) else None,
+            help=setting.explanation,
+        )
+    return parser
+
+
+def _help_text() -> str:
+    lines = [_HEAD]
+    for _, setting in settings_table():
+        between = "=" if setting.is_switch else " "
+        flag = f"-{setting.flag}{between}{setting.default}"
+        lines.append(f"  {flag:<22} {setting.explanation}")
+        if setting.flag == _LAST_OF_MINIQUEUE:
+            lines.append(_MORE)
+    return "\n".join([*lines, _TAIL])
 
 
 def _certificate_to_show(settings: Settings, now: datetime) -> tuple[Path, Path]:

@@ -66,11 +66,16 @@ def _check_directory(path: Path) -> None:
     if not path.is_dir():
         raise DatabaseRefused(f"-db: {path} is not a directory")
     try:
-        strangers = [at.name for at in path.iterdir() if not _OF_LEVELDB.fullmatch(at.name)]
+        strangers = strangers_in(path)
     except OSError as error:
         raise DatabaseRefused(f"-db: {path} cannot be read: {error.strerror}") from error
     if strangers:
         raise DatabaseRefused(f"-db: {path} is not a LevelDB database: it holds {min(strangers)!r}")
+
+
+def strangers_in(path: Path) -> list[str]:
+    """Name the files of a directory that are none of LevelDB's. Raises OSError."""
+    return [at.name for at in path.iterdir() if not _OF_LEVELDB.fullmatch(at.name)]
 
 
 def words_of(error: BaseException) -> str:
@@ -141,23 +146,29 @@ def check_version(database: Any, path: Path) -> None:
 
     Raises DatabaseRefused.
     """
-    version = database.get(keys.VERSION_KEY)
-    if version == VERSION:
-        return
+    version, problem = version_of(database)
+    if problem is not None:
+        raise DatabaseRefused(f"-db: {path} {problem}")
+    if version != VERSION:
+        database.put(keys.VERSION_KEY, VERSION, sync=True)
+
+
+def version_of(database: Any) -> tuple[bytes | None, str | None]:
+    """Return the format a database is in, and why it cannot be read, if it cannot."""
+    version: bytes | None = database.get(keys.VERSION_KEY)
+    problem = None
     if version is None:
         with database.iterator(include_value=False) as iterator:
             if next(iterator, None) is not None:
-                raise DatabaseRefused(
-                    f"-db: {path} was written by another program (MiniQueue's own databases "
-                    "cannot be read); name an empty directory"
+                problem = (
+                    "was written by another program (MiniQueue's own databases cannot be read); "
+                    "name an empty directory"
                 )
-        database.put(keys.VERSION_KEY, VERSION, sync=True)
-    elif version in OLDER_VERSIONS:
-        database.put(keys.VERSION_KEY, VERSION, sync=True)
-    elif version.startswith(b"miniqueue "):
-        raise DatabaseRefused(
-            f"-db: {path} is in format {version.decode(errors='replace')!r}, written by a newer "
+    elif version.startswith(b"miniqueue ") and version not in {VERSION, *OLDER_VERSIONS}:
+        problem = (
+            f"is in format {version.decode(errors='replace')!r}, written by a newer "
             f"version; this one reads {VERSION.decode()!r}"
         )
-    else:
-        raise DatabaseRefused(f"-db: {path} was written by another program")
+    elif version not in {VERSION, *OLDER_VERSIONS}:
+        problem = "was written by another program"
+    return version, problem

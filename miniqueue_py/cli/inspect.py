@@ -1,0 +1,92 @@
+"""`miniqueue inspect`: look into a database that no broker has open, and change nothing."""
+
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from miniqueue_py.broker.clock import SystemClock
+from miniqueue_py.cli.inspect_report import as_json, print_inspection
+from miniqueue_py.cli.legible import legible
+from miniqueue_py.cli.output import FAILED, OK, complain, print_json
+from miniqueue_py.cli.parser import CommandParser, whole_number
+from miniqueue_py.cli.progress import progress
+from miniqueue_py.errors import DatabaseRefused, TopicNotFound
+
+if TYPE_CHECKING:
+    from miniqueue_py.storage.leveldb.inspection import Inspection
+
+_MESSAGES = 10
+_MOST_MESSAGES = 1_000_000
+_OF_A_SIGNAL = 128
+
+
+def inspect(words: Sequence[str]) -> int:
+    """Tell what is in a database; say in the status whether it is whole."""
+    options = parser().parse_args(words)
+    try:
+        with _unwound_by_sigterm():
+            inspection = _inspect(options)
+    except (DatabaseRefused, TopicNotFound) as error:
+        return complain(error, FAILED)
+    now = SystemClock().now()
+    if options.json:
+        print_json(as_json(inspection, options.topic, now))
+    else:
+        print_inspection(inspection, options.topic, now)
+    for damage in inspection.damages:
+        complain(f"{inspection.path} is damaged: {legible(damage)}", FAILED)
+    return FAILED if inspection.damages else OK
+
+
+def parser() -> ArgumentParser:
+    parser = CommandParser(
+        "inspect",
+        "DIR [--topic TOPIC [--messages N]] [--check] [--json]",
+        "Tell what is in a database that no broker has open. Nothing in DIR is changed. "
+        "What was in flight is ready again. Of a damaged database it tells what is damaged.",
+    )
+    parser.add_argument("directory", type=Path, metavar="DIR", help="what the broker has as -db")
+    parser.add_argument("--topic", metavar="TOPIC", help="tell of this one, and its messages")
+    parser.add_argument(
+        "-n",
+        "--messages",
+        type=whole_number(0, _MOST_MESSAGES),
+        default=_MESSAGES,
+        metavar="N",
+        help=f"show so many of them ({_MESSAGES})",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="read every message; takes its time on large ones"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+@contextmanager
+def _unwound_by_sigterm() -> Iterator[None]:
+    """Leave the block at SIGTERM as at Ctrl-C, so that no copy is left behind."""
+
+    def leave(number: int, _: object) -> NoReturn:
+        sys.exit(_OF_A_SIGNAL + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _inspect(options: Namespace) -> "Inspection":
+    # Here, and not on top: a help needs no LevelDB.
+    from miniqueue_py.storage.leveldb.inspection import inspect_database  # noqa: PLC0415
+
+    if not options.check:
+        return inspect_database(options.directory, topic=options.topic, most=options.messages)
+    with progress(None, "checking") as bar:
+        return inspect_database(
+            options.directory, topic=options.topic, most=options.messages, check=bar.advance
+        )

@@ -1,0 +1,101 @@
+"""What commands print: tables and lines for people, JSON for programs, errors in a line.
+
+And the exit statuses. JSON has the keys of the wire, so what docs/protocol.md
+says of them holds here.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from miniqueue_py.client import Topic
+
+OK = 0
+FAILED = 1
+USAGE = 2
+NO_CONNECTION = 3
+INTERRUPTED = 130
+
+_SIZES = ("", "K", "M", "G", "T", "P", "E")
+_KILO = 1024
+_TEN = 10
+
+
+def complain(error: object, status: int) -> int:
+    """Say in one line what went wrong; hand the status through."""
+    line = " ".join(str(error).splitlines())
+    note(f"miniqueue: {line}")
+    return status
+
+
+def note(line: str) -> None:
+    """Say something beside the output."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def print_json(value: object) -> None:
+    """Print one document on a line of its own."""
+    print(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns, the first to the left and numbers to the right."""
+    lines = [head, *rows]
+    first, *others = (max(map(len, column)) for column in zip(*lines, strict=True))
+    for name, *cells in lines:
+        right = (f"{cell:>{width}}" for cell, width in zip(cells, others, strict=True))
+        print(f"{name:<{first}}  {'  '.join(right)}".rstrip())
+
+
+def print_facts(facts: Mapping[str, str]) -> None:
+    """Print what is known of one thing, a fact on a line."""
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"{name:<{width}}  {value}".rstrip())
+
+
+def topic_as_json(topic: "Topic") -> dict[str, object]:
+    return {
+        "name": topic.name,
+        "ready": topic.ready,
+        "inFlight": topic.in_flight,
+        "delayed": topic.delayed,
+        "bytes": topic.bytes,
+        "oldestAgeSeconds": topic.oldest_age_seconds,
+        "published": topic.published,
+        "delivered": topic.delivered,
+        "acknowledged": topic.acknowledged,
+        "expired": topic.expired,
+        "deadLettered": topic.dead_lettered,
+        "consumers": topic.consumers,
+        "paused": topic.paused,
+        "policy": topic.policy,
+        "deadLetterTopic": topic.dead_letter_topic,
+    }
+
+
+def size_in_words(count: int) -> str:
+    """Return 512, 1.5K, 20M."""
+    size, units = float(count), iter(_SIZES)
+    unit = next(units)
+    while size >= _KILO:
+        size, unit = size / _KILO, next(units)
+    return f"{size:.1f}{unit}" if unit and size < _TEN else f"{size:.0f}{unit}"
+
+
+def age_in_words(seconds: float | None) -> str:
+    """Return 0.3s, 42s, 3m12s, 5h, 12d; nothing for None."""
+    if seconds is None:
+        return ""
+    if seconds < _TEN:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest}s"
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes}m{rest:02}s"
+    days, hours = divmod(hours, 24)
+    return f"{days}d{hours:02}h" if days else f"{hours}h{minutes:02}m"

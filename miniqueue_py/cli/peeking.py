@@ -1,0 +1,55 @@
+"""Printing what a topic would deliver next, and leaving all as it is.
+
+Nothing is leased, no attempt is counted, and no other consumer notices. What is
+in flight or delayed is not seen, nor what is behind the broker's one page.
+"""
+
+import json
+import sys
+from argparse import Namespace
+from binascii import b2a_base64
+from typing import TYPE_CHECKING
+
+from miniqueue_py.cli.output import OK, note
+
+if TYPE_CHECKING:
+    from miniqueue_py.client import Client, Message
+
+MOST = 1000
+
+
+async def peek(queue: "Client", options: Namespace) -> int:
+    """Print up to `-n` messages, and say if there are more."""
+    wanted = options.n or MOST
+    messages = await queue.peek(options.topic, min(wanted, MOST))
+    for message in messages:
+        if options.json:
+            sys.stdout.buffer.write(message_line(message))
+        else:
+            sys.stdout.buffer.write(message.body if options.raw else message.body + b"\n")
+    if len(messages) < wanted:
+        ready = (await queue.topic(options.topic)).ready
+        if ready > len(messages):
+            note(f"miniqueue: shown are {len(messages)} of {ready}")
+    return OK
+
+
+def message_line(message: "Message") -> bytes:
+    """Return it as `subscribe` prints a delivery, without what a message has not."""
+    value: dict[str, object] = {"msg": b2a_base64(message.body, newline=False).decode()}
+    if message.dack_count:
+        value["dackCount"] = message.dack_count
+    value |= {"attempt": message.attempt, "messageId": message.message_id}
+    if message.published_at is not None:
+        value["publishedAt"] = round(message.published_at.timestamp() * 1000)
+    if message.priority:
+        value["priority"] = message.priority
+    origin = message.origin
+    if origin is not None:
+        value["dead"] = {
+            "topic": origin.topic,
+            "reason": origin.reason,
+            "attempts": origin.attempts,
+            "at": round(origin.at.timestamp() * 1000),
+        }
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

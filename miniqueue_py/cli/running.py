@@ -1,0 +1,136 @@
+"""Running a command against a broker, to its end or to a signal, and its exit status.
+
+At Ctrl-C or SIGTERM a command stops waiting, and ends as it always does: what
+was printed is acknowledged, what was not goes back. If that takes too long it
+is cut off, and at a second signal the process ends at once; the broker gives
+back what was in flight then.
+"""
+
+import os
+import signal
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from miniqueue_py.cli.connection import make_client
+from miniqueue_py.cli.output import FAILED, NO_CONNECTION, OK, USAGE, complain
+from miniqueue_py.errors import BadRequest, Contradiction, MessageTooLong, MiniqueueError
+
+if TYPE_CHECKING:
+    from anyio import CancelScope
+    from anyio.abc import TaskStatus
+
+    from miniqueue_py.client import Client
+
+ENDING_SECONDS = 5.0
+"""For the last confirms and settlements after a signal."""
+
+_OF_A_SIGNAL = 128
+
+
+class Interruption:
+    """Whether a signal came, and what it stops."""
+
+    def __init__(self, everything: "CancelScope") -> None:
+        self.signal: int | None = None
+        self._everything = everything
+        self._is_orderly = False
+        self._waiting: CancelScope | None = None
+
+    def __repr__(self) -> str:
+        return f"<Interruption by {self.signal}>"
+
+    @contextmanager
+    def ends_in_order(self) -> Iterator[None]:
+        """Let the block come to its end after a signal, within ENDING_SECONDS.
+
+        Only what waits inside `stops` is stopped. Without such a block all is.
+        """
+        self._is_orderly = True
+        try:
+            yield
+        finally:
+            self._is_orderly = False
+
+    @contextmanager
+    def stops(self) -> Iterator[None]:
+        """Leave the block when a signal comes, or has come."""
+        import anyio  # noqa: PLC0415  as make_client
+
+        with anyio.CancelScope() as waiting:
+            if self.signal is not None:
+                waiting.cancel()
+            self._waiting = waiting
+            try:
+                yield
+            finally:
+                self._waiting = None
+
+    async def watch(self, *, task_status: "TaskStatus[None]") -> None:
+        import anyio  # noqa: PLC0415  as make_client
+
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for number in signals:
+                if self.signal is not None:
+                    os._exit(_OF_A_SIGNAL + number)
+                self.signal = number
+                if not self._is_orderly:
+                    self._everything.cancel()
+                    continue
+                self._everything.deadline = anyio.current_time() + ENDING_SECONDS
+                if self._waiting is not None:
+                    self._waiting.cancel()
+
+
+Work = Callable[["Client", Interruption], Awaitable[int]]
+
+
+def run(options: Namespace, work: Work, *, wait_when_full: bool = True) -> int:
+    """Do the work with a client that is connected; return the exit status."""
+    import anyio  # noqa: PLC0415  as make_client
+
+    async def with_client(interruption: Interruption) -> int:
+        async with make_client(options, wait_when_full=wait_when_full) as queue:
+            return await work(queue, interruption)
+
+    return anyio.run(_to_the_end, with_client, backend_options={"use_uvloop": True})
+
+
+async def _to_the_end(work: Callable[[Interruption], Awaitable[int]]) -> int:
+    import anyio  # noqa: PLC0415  as make_client
+
+    status, problem = OK, None
+    with anyio.CancelScope() as everything:
+        interruption = Interruption(everything)
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(interruption.watch)
+            # Kept, and raised outside: a task group would wrap it.
+            try:
+                status = await work(interruption)
+            except (MiniqueueError, OSError) as error:
+                problem = error
+            tasks.cancel_scope.cancel()
+    match problem:
+        case OSError():
+            raise problem
+        case MiniqueueError():
+            status = complain(problem, _status_of(problem))
+    if interruption.signal is not None:
+        return _OF_A_SIGNAL + interruption.signal
+    return status
+
+
+def _status_of(error: MiniqueueError) -> int:
+    from miniqueue_py.client.errors import CannotConnect, ConnectionLost  # noqa: PLC0415
+
+    match error:
+        case CannotConnect() | ConnectionLost():
+            return NO_CONNECTION
+        case MessageTooLong():
+            return FAILED
+        case BadRequest() | Contradiction():
+            return USAGE
+        case _:
+            return FAILED

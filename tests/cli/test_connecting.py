@@ -1,0 +1,93 @@
+"""Which broker is asked, whom it is believed to be, and what is said when it is not there."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from miniqueue_py.certificates import make_certificates
+from tests.cli.conftest import Here
+from tests.outside.server import RunningBroker
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that nobody listens on, and nobody else can take."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]
+
+
+def test_flags_win_over_variables(
+    miniqueue: Here, broker: RunningBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINIQUEUE_URL", "https://localhost:1")
+    monkeypatch.setenv("MINIQUEUE_CA", "nothing.pem")
+
+    url = f"https://localhost:{broker.port}"
+    done = miniqueue("topics", "--url", url, "--ca", str(broker.ca), "--names")
+
+    assert (done.status, done.err) == (0, "")
+
+
+def test_the_ca_in_certs_is_trusted_without_a_word(
+    miniqueue: Here, broker: RunningBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MINIQUEUE_CA")
+    monkeypatch.chdir(broker.ca.parent.parent)
+
+    assert miniqueue("topics", "--names").status == 0
+    assert miniqueue("topics", "--ca", "").status == 3
+
+
+def test_the_brokers_own_certificate_can_be_pinned(
+    miniqueue: Here, broker: RunningBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("MINIQUEUE_CA")
+    other = make_certificates(tmp_path / "other")
+
+    right = miniqueue("topics", "--names", "--pin", str(broker.ca.parent / "localhost.pem"))
+    wrong = miniqueue("topics", "--names", "--pin", str(other.certificate))
+
+    assert (right.status, right.err) == (0, "")
+    assert wrong.status == 3
+    assert wrong.err.startswith("miniqueue: cannot connect to localhost:")
+
+
+def test_a_broker_that_is_not_there_is_told_in_one_line(miniqueue: Here, closed_port: int) -> None:
+    done = miniqueue("topics", "--url", f"https://127.0.0.1:{closed_port}")
+
+    assert done == (
+        3,
+        b"",
+        f"miniqueue: cannot connect to 127.0.0.1:{closed_port}: Connection refused\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["--ca", "nothing.pem"], 2),
+        (["--url", "http://localhost:8080"], 2),
+        (["--client-key", "key.pem"], 2),
+        (["--pin", "nothing.pem"], 2),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_one_line(
+    miniqueue: Here, words: list[str], status: int
+) -> None:
+    done = miniqueue("topics", *words)
+
+    assert done.status == status
+    assert done.err.startswith("miniqueue: ")
+    assert done.err.count("\n") == 1
+
+
+def test_an_authority_that_did_not_sign_is_told(miniqueue: Here, tmp_path: Path) -> None:
+    other = make_certificates(tmp_path / "other")
+
+    done = miniqueue("publish", "x", "-m", "x", "--ca", str(other.authority))
+
+    assert done.status == 3
+    assert "its certificate is not signed by" in done.err

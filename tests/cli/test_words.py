@@ -1,0 +1,108 @@
+"""The words of every command, and their help, which fits a screen."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from miniqueue_py.cli.commands import COMMANDS
+from miniqueue_py.cli.main import main
+from tests.cli.commands import Done
+from tests.outside.server import PROJECT
+
+SCREEN = 80, 24
+
+# What starts a broker or draws on a screen, and takes its time to be imported.
+HEAVY = {"quart", "hypercorn", "plyvel", "cryptography", "structlog", "rich", "shtab"}
+
+Output = pytest.CaptureFixture[str]
+
+
+def words(capsys: Output, *words: str) -> Done:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    out, err = capsys.readouterr()
+    assert isinstance(caught.value.code, int)
+    return Done(caught.value.code, out.encode(), err)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("asked", [("{}", "-h"), ("{}", "--help"), ("help", "{}")])
+def test_every_help_fits_a_screen_and_the_prompt_below_it(
+    name: str, asked: tuple[str, str], capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # however wide the terminal is
+
+    done = words(capsys, *(word.format(name) for word in asked))
+
+    assert (done.status, done.err) == (0, "")
+    lines = done.out.decode().splitlines()
+    assert len(lines) < SCREEN[1]
+    assert max(map(len, lines)) < SCREEN[0]
+    assert f"miniqueue {name}" in lines[0] or name == "serve"
+
+
+@pytest.mark.parametrize("asked", ["-h", "--help", "-help", "help"])
+def test_the_first_help_lists_every_command_on_one_screen(asked: str, capsys: Output) -> None:
+    done = words(capsys, asked)
+
+    lines = done.out.decode().splitlines()
+    assert len(lines) < SCREEN[1]
+    assert max(map(len, lines)) < SCREEN[0]
+    listed = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert listed == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"serve"}))
+def test_a_word_that_is_not_known_is_told_in_one_line(name: str, capsys: Output) -> None:
+    done = words(capsys, name, "--nonsense")
+
+    assert done.status == 2
+    assert done.out == b""
+    assert done.err.startswith(f"miniqueue: {name}: ")
+    assert done.err.endswith(f"; `miniqueue {name} -h` tells more\n")
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"), [("pubish", "did you mean publish? "), ("topic", "did you mean topics? ")]
+)
+def test_a_slip_of_the_finger_gets_a_hint(word: str, hint: str, capsys: Output) -> None:
+    done = words(capsys, word, "orders")
+
+    assert done == (
+        2,
+        b"",
+        f"miniqueue: '{word}': there is no such command; {hint}`miniqueue -h` lists them\n",
+    )
+
+
+def test_what_is_missing_is_told(capsys: Output) -> None:
+    done = words(capsys, "publish", "--lines")
+
+    assert done.err == (
+        "miniqueue: publish: the following arguments are required: TOPIC; "
+        "`miniqueue publish -h` tells more\n"
+    )
+
+
+def test_a_client_command_loads_nothing_of_a_broker_nor_of_a_screen() -> None:
+    program = (
+        "import sys\n"
+        "from miniqueue_py.cli.main import main\n"
+        "try: main(['publish', 'x', '--lines', '--url', 'https://127.0.0.1:1', '--ca', ''])\n"
+        "except SystemExit as end: assert end.code == 3, end.code\n"
+        f"print(*{HEAVY!r} & set(sys.modules))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() == ""
