@@ -309,11 +309,14 @@ async def test_what_nobody_saw_has_lost_no_attempt_when_a_subscription_is_left_b
     await queue.set_policy(topic, {"maxDeliveries": 1})
     await publish_all(queue, topic, *NUMBERS)
 
-    with pytest.raises(KeyError):
+    async def stumble() -> None:
         async with queue.subscribe(topic, credit=100) as deliveries:
             await deliveries.receive_many(10)
             await wait_counts(queue, topic, in_flight=100)
             raise KeyError
+
+    with pytest.raises(KeyError):
+        await stumble()
 
     seen = await wait_counts(queue, topic, in_flight=0, consumers=0)
     assert (seen.dead_lettered, seen.ready) == (10, len(NUMBERS) - 10)
