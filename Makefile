@@ -33,8 +33,10 @@ types: $(STAMP)
 floors: $(STAMP)
 	$(BIN)/lint-imports
 
+# Two at a time: many tests wait more than they compute. Shared out by number, and never by
+# file: that goes by name, and of many tests with one name (schemathesis makes them) runs one.
 pytest: $(STAMP)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks floor

@@ -7,29 +7,25 @@ async with Client("https://localhost:8080", ca="certs/ca.pem") as queue:
             await delivery.ack()
 """
 
-import json
-from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
-from typing import Any, NamedTuple, Self
-from urllib.parse import quote, urlencode
+from typing import NamedTuple, Self
 
 import anyio
 from anyio.abc import TaskGroup
 
 from miniqueue_py.client.connection import Header
 from miniqueue_py.client.connections import Connections
-from miniqueue_py.client.delivery import Message
 from miniqueue_py.client.errors import CannotConnect, ClientClosed, Misuse, NotABroker
+from miniqueue_py.client.operations import Operations, segment
 from miniqueue_py.client.publisher import Publisher
 from miniqueue_py.client.requests import Answer, Requests
 from miniqueue_py.client.subscription import Subscription
 from miniqueue_py.client.terms import Terms, as_body, check_header
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.client.tls import Address, Trust
-from miniqueue_py.client.topic import Topic
 from miniqueue_py.errors import BadParameter
 from miniqueue_py.topic_names import check_topic_name
 
@@ -55,7 +51,7 @@ class Receipt:
     """Its key was known: this is the message that was published with it first."""
 
 
-class Client:
+class Client(Operations):
     """A connection to a broker, that comes back, and as many more as it takes.
 
     `ca` is a file of authorities to trust, without it those of the system. `pin`
@@ -153,8 +149,8 @@ class Client:
         tasks.cancel_scope.cancel()
         try:
             await tasks.__aexit__(kind, error, traceback)
-        except BaseExceptionGroup:
-            if error is None:
+        except BaseExceptionGroup as group:
+            if error is None or group.split(lambda each: each is error)[1] is not None:
                 raise
 
     async def publish(  # noqa: PLR0913  terms of a message, named by the caller
@@ -176,7 +172,7 @@ class Client:
         """
         requests, _ = self._open()
         data = as_body(body, self._longest_message)
-        path = f"/publish/{_segment(topic)}{Terms(delay, ttl, priority, key).check().query}"
+        path = f"/publish/{segment(topic)}{Terms(delay, ttl, priority, key).check().query}"
         headers = (("idempotency-key", token_hex(12) if key is None else key),)
         answer = await requests.ask("POST", path, data, headers)
         message_id = answer.headers.get("miniqueue-message-id")
@@ -194,7 +190,7 @@ class Client:
     ) -> Publisher:
         """Return a stream of messages to a topic, with these terms for all that say no others."""
         requests, owner = self._open()
-        _segment(topic)
+        check_topic_name(topic)
         common = Terms(delay, ttl, priority).check()
         longest = self._longest_message
         return Publisher(requests, owner, topic, common, longest=longest)
@@ -210,59 +206,13 @@ class Client:
         or as the topic's policy says. Raises BadParameter.
         """
         requests, owner = self._open()
-        _segment(topic)
+        check_topic_name(topic)
         if not 1 <= credit <= MOST_CREDIT:
             raise BadParameter("credit", f"is {credit}, not 1 to {MOST_CREDIT}")
         if lease is not None and not SHORTEST_LEASE <= lease <= LONGEST_LEASE:
             problem = f"is {lease} s, not {SHORTEST_LEASE:g} to {LONGEST_LEASE:g}"
             raise BadParameter("lease", problem)
         return Subscription(requests, owner, topic, credit=credit, lease=lease)
-
-    async def topics(self) -> AsyncGenerator[Topic, None]:
-        """Iterate over all topics, by name."""
-        after = ""
-        while True:
-            query = urlencode({"after": after, "max": 1000} if after else {"max": 1000})
-            topics, after = (await self._ask("GET", f"/topics?{query}")).read(_page_of_topics)
-            for topic in topics:
-                yield topic
-            if not after:
-                return
-
-    async def topic(self, name: str) -> Topic:
-        """Return what is in a topic, and its policy. Raises TopicNotFound."""
-        return (await self._ask("GET", _page(name), topic=name)).read(Topic.of)
-
-    async def set_policy(self, name: str, policy: Mapping[str, Any]) -> Topic:
-        """Replace a topic's policy, and make the topic if need be. Raises BadRequest."""
-        body = json.dumps(policy).encode()
-        return (await self._ask("PUT", _page(name), body)).read(Topic.of)
-
-    async def purge(self, name: str) -> None:
-        """Delete a topic: its messages, its policy, and the keys it remembers."""
-        await self._ask("DELETE", _page(name))
-
-    async def pause(self, name: str) -> Topic:
-        """Hand nothing out, until `resume`. Raises TopicNotFound."""
-        return (await self._ask("POST", _page(name, "/pause"), topic=name)).read(Topic.of)
-
-    async def resume(self, name: str) -> Topic:
-        """Hand out again. Raises TopicNotFound."""
-        return (await self._ask("POST", _page(name, "/resume"), topic=name)).read(Topic.of)
-
-    async def redrive(self, name: str, most: int | None = None) -> int:
-        """Send dead letters back to where they came from, and return how many went.
-
-        Raises TopicNotFound, and ConnectionLost when it is not known if they went.
-        """
-        path = _page(name, "/redrive" if most is None else f"/redrive?max={most}")
-        answer = await self._ask("POST", path, topic=name, is_repeatable=False)
-        return answer.read(lambda told: int(told["redriven"]))
-
-    async def peek(self, name: str, most: int = 10) -> list[Message]:
-        """Return what would be handed out next, and hand out nothing. Raises TopicNotFound."""
-        answer = await self._ask("GET", _page(name, f"/peek?max={most}"), topic=name)
-        return answer.read(lambda told: [Message(name, each) for each in told["messages"]])
 
     def _open(self) -> "_Opened":
         """Return what asks the broker. Raises ClientClosed and WrongThread."""
@@ -304,17 +254,3 @@ async def _greet(requests: Requests, address: Address) -> int:
     if not longest.isdecimal():
         raise NotABroker(str(address), "it speaks HTTP/2, and is no miniqueue broker")
     return int(longest)
-
-
-def _segment(topic: str) -> str:
-    """Return a topic's name as a segment of a path. Raises BadTopicName."""
-    return quote(check_topic_name(topic), safe="")
-
-
-def _page(name: str, rest: str = "") -> str:
-    return f"/topics/{_segment(name)}{rest}"
-
-
-def _page_of_topics(told: Mapping[str, Any]) -> tuple[list[Topic], str]:
-    """Return topics, and the name behind which there are more."""
-    return [Topic.of(each) for each in told["topics"]], told.get("next", "")

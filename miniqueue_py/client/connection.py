@@ -26,6 +26,8 @@ from anyio.abc import ByteStream
 from miniqueue_py.client.bell import Bell
 from miniqueue_py.client.errors import ConnectionLost
 from miniqueue_py.client.stream import Stream
+from miniqueue_py.client.tls import refusal_of
+from miniqueue_py.client.turns import Turns
 
 WINDOW_BYTES = 1 << 23
 """Of an answer, that may come before it is taken."""
@@ -35,21 +37,13 @@ CONNECTION_WINDOW_BYTES = 1 << 30
 
 MAX_FRAME_BYTES = 1 << 20
 
-TURN_BYTES = 1 << 18
-"""A stream sends so much in a row, and then the others have their turn."""
-
 READ_BYTES = 1 << 16
 
 SPARE_STREAMS = 2
 """A connection counts as full so many streams before the server says that it is."""
 
-_LOST = (
-    OSError,
-    anyio.BrokenResourceError,
-    anyio.ClosedResourceError,
-    anyio.EndOfStream,
-    h2.exceptions.ProtocolError,
-)
+_ENDED = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
+"""What a connection ends with, whatever is said over it."""
 
 Header = tuple[str, str]
 
@@ -64,14 +58,12 @@ class Connection:
         """The server's settings have come."""
         self.is_garbled = False
         """What came is no HTTP/2."""
+        self.refusal: str | None = None
+        """What the server's TLS has against us. With TLS 1.3 it says so behind the handshake."""
         self._transport = transport
         self._authority = authority
         self._silence_seconds = silence_seconds
         self._streams: dict[int, Stream] = {}
-        self._sending: dict[int, Stream] = {}
-        """Those that may have something to send, in their turn."""
-        self._blocked: dict[int, Stream] = {}
-        """Those that have, and that the server gives no room."""
         self._is_closing = False
         self._has_heard = True
         self._window_used = 0
@@ -81,6 +73,7 @@ class Connection:
         self._http2 = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
         )
+        self._turns = Turns(self._http2)
         codes = h2.settings.SettingCodes
         self._http2.local_settings = h2.settings.Settings(
             client=True,
@@ -160,7 +153,10 @@ class Connection:
             raise ConnectionLost(self.lost)
         number = self._http2.get_next_available_stream_id()
         head = [(":method", method), (":scheme", "https"), (":path", path)]
-        self._http2.send_headers(number, [*head, (":authority", self._authority), *headers])
+        try:
+            self._http2.send_headers(number, [*head, (":authority", self._authority), *headers])
+        except h2.exceptions.ProtocolError as error:
+            raise ConnectionLost(str(error)) from error
         stream = Stream(
             number, self._wake, self._open_window, self._drop, room_step=WINDOW_BYTES // 4
         )
@@ -173,7 +169,8 @@ class Connection:
     async def _write(self) -> None:
         try:
             while self.lost is None:
-                self._fetch()
+                for stream in self._turns.take_all():
+                    self._forget_if_over(stream)
                 data = self._http2.data_to_send()
                 if data:
                     await self._transport.send(data)
@@ -181,47 +178,13 @@ class Connection:
                     self._lose("it was closed")
                 else:
                     await self._output.wait()
-        except _LOST as error:
+        except Exception as error:  # noqa: BLE001  whatever it was, it ends this and nothing else
             self._lose(_why(error))
 
     def _wake(self, stream: Stream) -> None:
-        if stream.number not in self._sending and not stream.has_sent_all:
-            self._sending[stream.number] = stream
+        if not stream.has_sent_all and stream.number in self._streams:
+            self._turns.join(stream)
             self._output.ring()
-
-    def _fetch(self) -> None:
-        """Take from each stream what it may send now."""
-        sending, self._sending = self._sending, {}
-        for stream in sending.values():
-            if not stream.has_sent_all and stream.number in self._streams:
-                self._fetch_from(stream)
-
-    def _fetch_from(self, stream: Stream) -> None:
-        left = TURN_BYTES
-        while left > 0:
-            if stream.source is not None and len(stream.outgoing) < left:
-                stream.outgoing += stream.source()
-            if not stream.outgoing:
-                break
-            room = min(
-                left,
-                len(stream.outgoing),
-                self._http2.local_flow_control_window(stream.number),
-                self._http2.max_outbound_frame_size,
-            )
-            if room <= 0:
-                self._blocked[stream.number] = stream
-                return
-            piece = bytes(memoryview(stream.outgoing)[:room])
-            del stream.outgoing[:room]
-            self._http2.send_data(stream.number, piece)
-            left -= room
-        if left <= 0:
-            self._sending[stream.number] = stream  # the others have their turn first
-        elif stream.is_ending:
-            self._http2.end_stream(stream.number)
-            stream.has_sent_all = True
-            self._forget_if_over(stream)
 
     # Reading.
 
@@ -235,8 +198,9 @@ class Connection:
                     self._take(event)
                 if not all(isinstance(event, h2.events.DataReceived) for event in events):
                     self._output.ring()  # it may ask for an answer, or give room
-        except _LOST as error:
-            self.is_garbled = isinstance(error, h2.exceptions.ProtocolError)
+        except Exception as error:  # noqa: BLE001  likewise
+            self.is_garbled = not isinstance(error, _ENDED)
+            self.refusal = refusal_of(error)
             self._lose(_why(error))
 
     def _take(self, event: h2.events.Event) -> None:
@@ -252,25 +216,21 @@ class Connection:
                     self._forget_if_over(stream)
             case h2.events.StreamReset(stream_id=number):
                 stream = self._streams.pop(number or 0, None)
-                self._blocked.pop(number or 0, None)
+                self._turns.forget(number or 0)
                 if stream is not None:
                     code = h2.errors.ErrorCodes(event.error_code or 0).name
                     stream.fail(f"the broker reset the request ({code})")
                     self._changed.ring()
             case h2.events.WindowUpdated():
-                self._unblock()
+                self._turns.unblock()
             case h2.events.RemoteSettingsChanged():
                 self.is_greeted = True
-                self._unblock()
+                self._turns.unblock()
                 self._changed.ring()
             case h2.events.ConnectionTerminated():
                 self._lose("the broker closed it")
             case _:
                 pass  # pings and the like: h2 has its answer ready, and the writer takes it
-
-    def _unblock(self) -> None:
-        blocked, self._blocked = self._blocked, {}
-        self._sending.update(blocked)
 
     def _take_data(self, number: int, data: bytes, flow: int) -> None:
         self._window_used += flow
@@ -302,8 +262,8 @@ class Connection:
         """Reset a stream that somebody gave up."""
         if self._streams.pop(stream.number, None) is None or self.lost is not None:
             return
-        self._blocked.pop(stream.number, None)
-        with suppress(h2.exceptions.StreamClosedError):
+        self._turns.forget(stream.number)
+        with suppress(h2.exceptions.ProtocolError):  # it may be closed in the same breath
             self._http2.reset_stream(stream.number, h2.errors.ErrorCodes.CANCEL)
         self._output.ring()
         self._changed.ring()
@@ -318,8 +278,7 @@ class Connection:
         if self.lost is None:
             self.lost = cause
             streams, self._streams = self._streams, {}
-            self._sending.clear()
-            self._blocked.clear()
+            self._turns.clear()
             for stream in streams.values():
                 stream.fail(cause)
         if self._tasks is not None:

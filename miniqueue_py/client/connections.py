@@ -11,7 +11,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from miniqueue_py.client.connection import Connection, Header
-from miniqueue_py.client.errors import CannotConnect, ClientClosed, ConnectionLost, NotHttp2
+from miniqueue_py.client.errors import (
+    CannotConnect,
+    CertificateRefused,
+    ClientClosed,
+    ConnectionLost,
+    NotHttp2,
+)
 from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.tls import Address, Trust
 
@@ -85,6 +91,8 @@ class Connections:
         try:
             await connection.wait_greeted()
         except ConnectionLost as error:
+            if connection.refusal is not None:
+                raise CertificateRefused.of_ours(str(self._address), connection.refusal) from error
             kind = NotHttp2 if connection.is_garbled else CannotConnect
             raise kind(str(self._address), f"it broke off the HTTP/2 greeting: {error}") from error
         finally:

@@ -19,6 +19,11 @@ class CannotConnect(Unavailable):
 class CertificateRefused(CannotConnect):
     """One side does not trust the other's certificate. Repeating does not help."""
 
+    @classmethod
+    def of_ours(cls, address: str, alert: str) -> "CertificateRefused":
+        """Return what a server means that wants a certificate, or another one."""
+        return cls(address, f"it refused our certificate ({alert}): give certificate= and key=")
+
 
 class WrongHostName(CertificateRefused):
     """The broker's certificate is trusted, and is for other names than the one asked for."""
@@ -50,7 +55,7 @@ class NoAnswer(Unavailable):
         super().__init__(f"gave up after {seconds:g} s; {why}")
 
 
-class Forgotten(Unavailable):
+class Forgotten(MiniqueueError):
     """A stream of messages could not be resumed: the broker does not remember its beginning.
 
     It was away for longer than the topic's dedupeWindow. What was not confirmed

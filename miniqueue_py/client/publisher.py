@@ -4,18 +4,14 @@ A publisher keeps what is not confirmed. Its request has a key, under which the
 broker counts what it stored; so when a connection is lost, the next request
 goes on exactly where the broker is, and nothing is stored twice.
 
-Messages are lines of text as long as they can be, since that costs least. The
-first one with a line end in it, or with terms of its own, makes the rest a
-stream of JSON.
+A request is of text or of JSON. When the first message comes that cannot be
+said as text, the one under way ends, and the rest is JSON.
 """
 
-import json
-from binascii import b2a_base64
-from collections.abc import Iterable, Sequence
-from itertools import takewhile
+from collections.abc import Iterable
 from secrets import token_hex
 from types import TracebackType
-from typing import NamedTuple, Self, cast
+from typing import Self
 from urllib.parse import quote
 
 import anyio
@@ -28,31 +24,20 @@ from miniqueue_py.client.requests import FIRST_OF_SERVER, TOO_MANY, Requests
 from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.terms import Terms, as_body
 from miniqueue_py.client.threads import Owner
+from miniqueue_py.client.unconfirmed import Unconfirmed
 from miniqueue_py.errors import BadRequest, MiniqueueError, ProtocolError, TopicFull, Unavailable
 from miniqueue_py.protocol.answers import Line, LineReader
 from miniqueue_py.protocol.lines import published_line
 
 MOST_UNCONFIRMED_BYTES = 1 << 24
 MOST_UNCONFIRMED = 200_000
-"""Past these `send` waits. A message counts 100 bytes beside its body."""
-
-MESSAGE_BYTES = 100
+"""Past these `send` waits."""
 
 TURN_BYTES = 1 << 16
 """A loop that sends lets other tasks have their turn so often."""
 
-PIECE_BYTES = 1 << 17
-"""About as much is made into lines at a time."""
-
 _LONGEST_LINE_BYTES = 1 << 16
 """Of the broker's confirms and errors."""
-
-
-class _Entry(NamedTuple):
-    """A message that is no line of text."""
-
-    body: bytes
-    terms: Terms
 
 
 class Publisher:
@@ -82,20 +67,19 @@ class Publisher:
         self._topic = topic
         self._path = f"/publish/{quote(topic, safe='')}/batch{terms.query}"
         self._key = ""
-        self._unconfirmed: list[bytes | _Entry] = []
-        self._bytes = 0
-        """Of what is not confirmed."""
+        self._unconfirmed = Unconfirmed()
         self._asked = 0
         """How many of the unconfirmed the request under way has taken."""
-        self._entries = 0
-        """How many of the unconfirmed are no lines of text."""
         self._is_text = True
         self._began_at = 0
         """How many were confirmed when the key was new."""
         self._is_resumed = False
         """The broker has said where to go on."""
+        self._is_turning = False
+        """The request under way is ended, and what follows goes in JSON."""
         self._failing_since: float | None = None
         """Since when nothing was confirmed, and requests failed."""
+        self._last_problem: MiniqueueError | None = None
         self._unseen = 0
         """Bytes that were handed in since others had their turn."""
         self._backoff = Backoff()
@@ -141,8 +125,8 @@ class Publisher:
         if self._stream is not None:
             self._stream.end()
         self._work.ring()
-        while not self._has_finished:
-            await self._news.wait()
+        while self._failure is None and not self._has_finished:
+            await self._wait_news()
         if self._failure is not None:
             raise self._failure
 
@@ -160,68 +144,60 @@ class Publisher:
         It is stored when `confirmed` counts it. Raises MessageTooLong and
         BadParameter at once, and whatever ended the stream before.
         """
-        self._owner.check()
+        self._check()
         data = as_body(body, self.longest)
+        before = self._unconfirmed.size
         if delay is None and ttl is None and priority is None and key is None:
-            self._add((data,))
+            self._unconfirmed.add((data,))
         else:
-            self._check()
-            self._unconfirmed.append(_Entry(data, Terms(delay, ttl, priority, key).check()))
-            self._entries += 1
-            self._count(1, len(data))
-        if self._unseen > TURN_BYTES:
-            await self._let_others()
+            self._unconfirmed.add_with(Terms(delay, ttl, priority, key).check(), data)
+        await self._count(1, before)
 
     async def send_many(self, bodies: Iterable[bytes | str]) -> None:
         """Send messages, as `send` does each."""
-        self._owner.check()
-        self._add([as_body(body, self.longest) for body in bodies])
-        if self._unseen > TURN_BYTES:
-            await self._let_others()
+        self._check()
+        some = [as_body(body, self.longest) for body in bodies]
+        before = self._unconfirmed.size
+        self._unconfirmed.add(some)
+        await self._count(len(some), before)
 
     async def flush(self) -> None:
         """Wait until all that was sent is confirmed. Raises what `send` does, and NoAnswer."""
-        self._owner.check()
+        self._check()
         while self.confirmed < self.sent:
+            await self._wait_news()
             self._check()
-            await self._news.wait()
-        self._check()
 
-    def _add(self, bodies: Sequence[bytes]) -> None:
-        self._check()
-        size = 0
-        for body in bodies:
-            size += len(body)
-            if b"\n" in body:
-                self._entries += 1
-                self._unconfirmed.append(_Entry(body, _NO_TERMS))
-            else:
-                self._unconfirmed.append(body)
-        self._count(len(bodies), size)
-
-    def _count(self, messages: int, size: int) -> None:
+    async def _count(self, messages: int, size_before: int) -> None:
+        """Take note of what was handed in, and let others have their turn in good time."""
         self.sent += messages
-        size += MESSAGE_BYTES * messages
-        self._bytes += size
-        self._unseen += size
+        self._unseen += self._unconfirmed.size - size_before
         if self._stream is not None:
             self._stream.wake()
         else:
             self._work.ring()
+        if self._unseen > TURN_BYTES:
+            self._unseen = 0
+            await checkpoint()
+            while self._is_full:
+                await self._wait_news()
+                self._check()
 
     @property
     def _is_full(self) -> bool:
-        return self._bytes > MOST_UNCONFIRMED_BYTES or len(self._unconfirmed) > MOST_UNCONFIRMED
+        messages = self._unconfirmed
+        return messages.size > MOST_UNCONFIRMED_BYTES or len(messages) > MOST_UNCONFIRMED
 
-    async def _let_others(self) -> None:
-        """Let what was handed in leave, and wait while there is too much of it."""
-        self._unseen = 0
-        await checkpoint()
-        while self._is_full:
-            self._check()
+    async def _wait_news(self) -> None:
+        """Wait until more is confirmed, or it has failed: a broker that is silent has."""
+        seconds = self._requests.timeout_seconds
+        with anyio.move_on_after(seconds):
             await self._news.wait()
+            return
+        self._failure = self._failure or NoAnswer(seconds, self._last_problem)
 
     def _check(self) -> None:
+        self._owner.check()
         if self._failure is not None:
             raise self._failure
         if not self._is_open:
@@ -256,6 +232,7 @@ class Publisher:
         try:
             await self._publish()
         except (Unavailable, TopicFull) as error:
+            self._last_problem = error
             seconds = self._requests.timeout_seconds
             now = anyio.current_time()
             self._failing_since = self._failing_since or now
@@ -269,8 +246,8 @@ class Publisher:
             # Nothing is in doubt, so the broker need not remember what it had.
             self._key = token_hex(12)
             self._began_at = self.confirmed
-        self._is_resumed = False
-        self._is_text = self._is_text and isinstance(self._unconfirmed[0], bytes)
+        self._is_resumed = self._is_turning = False
+        self._is_text = self._is_text and self._unconfirmed.begins_as_text
         kind = "text/plain" if self._is_text else "application/x-ndjson"
         headers = (("content-type", kind), ("idempotency-key", self._key))
         lines = LineReader(_LONGEST_LINE_BYTES)
@@ -284,7 +261,7 @@ class Publisher:
                         self._read(line)
             finally:
                 self._stream = None
-        if self._asked:
+        if self._unconfirmed and not self._is_turning:
             raise ConnectionLost("the broker ended a stream of messages without a word")
 
     def _read(self, line: Line) -> None:
@@ -293,7 +270,7 @@ class Publisher:
             case {"published": int(count)}:
                 self._confirm(count)
             case {"error": str(told), "status": int(status)}:
-                raise _error(told, status)
+                raise self._error(told, status)
             case {"error": str(told)}:
                 raise Unavailable(told)
             case {"closing": str(why)}:
@@ -303,13 +280,14 @@ class Publisher:
 
     def _confirm(self, count: int) -> None:
         confirmed = self._began_at + count
-        if confirmed > self.sent:
+        if count < 0 or confirmed > self.sent:
             raise ProtocolError(published_line(count))
         if not self._is_resumed:
             # The first line says where the broker is; what is behind that goes again.
             if confirmed < self.confirmed:
                 raise Forgotten(self._topic, self._asked)
             self._is_resumed = True
+            self._backoff.reset()
             self._asked = confirmed - self.confirmed
             if self._stream is not None:
                 self._stream.is_ending = self._is_ending
@@ -317,16 +295,9 @@ class Publisher:
         done = confirmed - self.confirmed
         if done <= 0:
             return
-        bodies = self._unconfirmed[:done]
-        del self._unconfirmed[:done]
-        if self._entries:
-            self._entries -= sum(isinstance(each, _Entry) for each in bodies)
-            size = sum(len(each if isinstance(each, bytes) else each.body) for each in bodies)
-        else:
-            size = sum(map(len, bodies))
+        self._unconfirmed.drop(done)
         self.confirmed = confirmed
         self._asked -= done
-        self._bytes -= size + MESSAGE_BYTES * done
         self._failing_since = None
         self._backoff.reset()
         self._news.ring()
@@ -335,35 +306,16 @@ class Publisher:
         """Return the next lines for the request under way."""
         if not self._is_resumed or self._asked >= len(self._unconfirmed):
             return b""
-        some = max(1, PIECE_BYTES * len(self._unconfirmed) // self._bytes)
-        piece = self._unconfirmed[self._asked : self._asked + some]
-        if self._is_text and self._entries:
-            piece = list(takewhile(lambda each: isinstance(each, bytes), piece))
-            if not piece and self._stream is not None:
-                self._stream.is_ending = True  # and what follows is another request, in JSON
-                return b""
-        self._asked += len(piece)
-        if self._is_text:
-            return b"\n".join(cast("list[bytes]", piece)) + b"\n"
-        return b"".join(map(_as_json, piece))
+        count, lines = self._unconfirmed.lines(self._asked, as_text=self._is_text)
+        self._asked += count
+        if not count and self._stream is not None:
+            self._stream.is_ending = self._is_turning = True
+        return lines
 
-
-_NO_TERMS = Terms()
-
-
-def _as_json(message: bytes | _Entry) -> bytes:
-    body, terms = (message, _NO_TERMS) if isinstance(message, bytes) else message
-    encoded = b2a_base64(body, newline=False)
-    if terms is _NO_TERMS:
-        return b'{"msg":"%b"}\n' % encoded
-    stated = json.dumps(terms.as_json(), separators=(",", ":")).encode()
-    return b'{"msg":"%b",%b\n' % (encoded, stated[1:])
-
-
-def _error(told: str, status: int) -> MiniqueueError:
-    """Return what the refusal of a message means."""
-    if status == TOO_MANY:
-        return TopicFull(told)
-    if status >= FIRST_OF_SERVER:
-        return Unavailable(told)
-    return BadRequest(f"a message was refused: {told}")
+    def _error(self, told: str, status: int) -> MiniqueueError:
+        """Return what the refusal of a message means; all before it are confirmed."""
+        if status == TOO_MANY:
+            return TopicFull(told)
+        if status >= FIRST_OF_SERVER:
+            return Unavailable(told)
+        return BadRequest(f"message {self.confirmed + 1} was refused: {told}")

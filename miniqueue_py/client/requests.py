@@ -43,6 +43,7 @@ LONGEST_ANSWER_BYTES = 1 << 28
 
 TOO_MANY = 429
 FIRST_OF_SERVER = 500
+GATEWAY = {502, 503, 504}
 """Statuses after which the same may be tried again."""
 
 HOPELESS = (CertificateRefused, NotHttp2, NotABroker)
@@ -61,7 +62,7 @@ class Answer:
         """Return what is made of the JSON in it. Raises ProtocolError."""
         try:
             return make(json.loads(self.body))
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise ProtocolError(self.body) from error
 
 
@@ -151,7 +152,10 @@ class Requests:
 
     async def wait_accepted(self, stream: Stream) -> None:
         """Wait for the beginning of a good answer. Raises what another one means."""
-        await stream.wait_answered()
+        with anyio.move_on_after(self.timeout_seconds) as wait:
+            await stream.wait_answered()
+        if wait.cancelled_caught:
+            raise ConnectionLost(f"a stream had no answer for {self.timeout_seconds:g} s")
         if stream.status != _OK:
             await self.answer_of(stream)
             raise self._stranger(f"it answered {stream.status}")
@@ -177,7 +181,9 @@ class Requests:
         if answer.status in {401, 403}:
             return TokenRefused(answer.status, told or "it allows nothing here")
         if told is None:
-            return self._stranger(f"it answered {answer.status} and no error in JSON")
+            told = f"it answered {answer.status} and no error in JSON"
+            if answer.status not in GATEWAY:
+                return self._stranger(told)
         if answer.status == TOO_MANY:
             return TopicFull(told, _seconds(answer.headers.get("retry-after")))
         if answer.status == _NOT_FOUND:
@@ -199,7 +205,7 @@ def _told(body: bytes) -> str | None:
     """Return the sentence of an error, as a broker of ours says it."""
     try:
         told = json.loads(body)["error"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return told if isinstance(told, str) else None
 

@@ -49,11 +49,12 @@ class Session:
         self._stream = stream
         self._check_thread = owner.check
         self._lines = LineReader(LONGEST_LINE_BYTES)
-        self._encode = Settlements().encode
+        self._settlements = Settlements()
         self._settled: list[Settlement] = []
         """What was not said yet."""
         self._turn = max(1, credit // TURNS_A_CREDIT)
         self._expired: set[int] = set()
+        self._is_leaving = False
         self._has_nothing_left = False
         self._problem: SettlementError | None = None
         stream.on_broken = self._break
@@ -71,7 +72,8 @@ class Session:
             raise problem
         data = b"" if self.is_over else await self._stream.receive()
         if not data:
-            self._break()
+            if not self._is_leaving:
+                self._break()
             raise ConnectionLost(f"the broker ended the subscription ({self.closing or 'no word'})")
         try:
             return self._read(data)
@@ -94,18 +96,23 @@ class Session:
     def _read_line(self, line: Line) -> Sequence[Delivery]:
         if isinstance(line, Deliveries):
             return [Delivery(self, facts) for facts in line.plain]
-        if "msg" in line:
-            self.has_received = True
-            return [Delivery(self, _facts(line), line)]
-        if "expired" in line:
-            self._expired.add(line["expired"])
-            self.has_leases = True
-        elif "closing" in line:
-            self.closing = line["closing"]
-        elif line.get("error") == UNRECOGNISED.error:
-            self._has_nothing_left = True
-        elif "error" in line and _TOO_LATE not in line["error"]:
-            self._problem = SettlementError(line["error"])
+        match line:
+            case {"msg": _}:
+                self.has_received = True
+                return [Delivery(self, _facts(line), line)]
+            case {"expired": int(number)}:
+                self._expired.add(number)
+                self._settlements.forget(number)
+                self.has_leases = True
+            case {"closing": str(why)}:
+                self.closing = why
+            case {"error": str(told)} if told == UNRECOGNISED.error:
+                self._has_nothing_left = True
+            case {"error": str(told)}:
+                if _TOO_LATE not in told:
+                    self._problem = SettlementError(told)
+            case _:
+                raise ProtocolError(str(line).encode())
         return ()
 
     # What deliveries ask.
@@ -152,7 +159,7 @@ class Session:
             return b""
         settled, self._settled = self._settled, []
         self.needs_care = False
-        return self._encode(settled)
+        return self._settlements.encode(settled)
 
     def _break(self) -> None:
         self.is_over = True
@@ -164,15 +171,23 @@ class Session:
         """Ask for nothing new, and release what nobody has seen: that is no attempt."""
         if self.is_over:
             return
+        self._is_leaving = True
         self.pause()
         self._stream.send(ANYTHING_LEFT)
         self._release(unseen)
-        self._release(self.receive_nowait())
+        self._release_lines(self._stream.receive_nowait())
+        self._stream.hand_to(self._release_lines)
 
     async def wait_given_back(self) -> None:
-        """Release what was on its way, until nothing is. The caller bounds the wait."""
-        while not (self._has_nothing_left or self.is_over):
-            self._release(await self.receive())
+        """Wait until all that was on its way is released. The caller bounds the wait."""
+        while not (self._has_nothing_left or self.is_over or self._stream.has_ended):
+            await self._stream.wait_news()
+
+    def _release_lines(self, data: bytes) -> None:
+        try:
+            self._release(self._read(data))
+        except ProtocolError:
+            self._has_nothing_left = True
 
     def _release(self, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:
@@ -183,7 +198,6 @@ class Session:
         """Say what there is to say, and no more: what is in flight goes back."""
         self.is_over = True
         if not self._stream.is_broken:
-            self._stream.discard()
             self._stream.end()
 
     async def wait_ended(self) -> None:

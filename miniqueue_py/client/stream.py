@@ -43,7 +43,7 @@ class Stream:
         self._drop = drop
         self._room_step = room_step
         self._incoming: deque[bytes] = deque()
-        self._is_unread = False
+        self._sink: Callable[[bytes], None] | None = None
         self._taken = 0
         """Bytes that were taken, and that the server does not know of."""
         self._failure: str | None = None
@@ -81,10 +81,14 @@ class Stream:
         self._incoming.clear()
         self._drop(self)
 
-    def discard(self) -> None:
-        """Take no more of the answer; what comes of it makes room for the rest."""
-        self.receive_nowait()
-        self._is_unread = True
+    def hand_to(self, sink: Callable[[bytes], None]) -> None:
+        """Give what comes from now on to `sink` at once. Whoever receives gets the end instead."""
+        self._sink = sink
+        self._news.ring()
+
+    async def wait_news(self) -> None:
+        """Wait until anything has come, or the stream has ended in some way."""
+        await self._news.wait()
 
     async def wait_ended(self) -> None:
         """Wait until the answer has come to its end, or never will."""
@@ -106,7 +110,7 @@ class Stream:
         while not self._incoming:
             if self._failure is not None:
                 raise ConnectionLost(self._failure)
-            if self.has_ended:
+            if self.has_ended or self._sink is not None:
                 return b""
             await self._news.wait()
         return self.receive_nowait()
@@ -134,10 +138,11 @@ class Stream:
         self._news.ring()
 
     def take_data(self, data: bytes) -> None:
-        if self._is_unread:
+        if self._sink is None:
+            self._incoming.append(data)
+        else:
+            self._sink(data)
             self._make_room(len(data))
-            return
-        self._incoming.append(data)
         self._news.ring()
 
     def take_end(self) -> None:

@@ -154,8 +154,7 @@ class Subscription:
     def _look(self) -> None:
         """Take what has come, without waiting."""
         self._owner.check()
-        if self._receiving is None:
-            raise ClientClosed("subscription")
+        self._open_lock()
         if self._session is not None and not self._session.is_over:
             self._ready.extend(self._session.receive_nowait())
 
@@ -182,21 +181,15 @@ class Subscription:
     async def _fill(self) -> None:
         """Wait until something has come, and be subscribed again if need be."""
         self._owner.check()
-        if self._receiving is None:
-            raise ClientClosed("subscription")
-        async with self._receiving:
-            if self._receiving is None:
-                raise ClientClosed("subscription")  # it was left while we stood in line
+        async with self._open_lock():
+            self._open_lock()  # or it was left while we stood in line
             if self._ready:
                 return  # it came to another task, that waited in front of us
-            if self._session is None:
-                if self._is_paused:
-                    await anyio.sleep_forever()
-                self._session = await self._open()
-            session = self._session
+            session = self._session or await self._come_back()
             try:
                 self._ready.extend(await session.receive())
             except ConnectionLost:
+                self._open_lock()
                 self._session = None
                 session.drop()
                 if not session.has_received:
@@ -204,6 +197,22 @@ class Subscription:
             else:
                 if session.has_received:
                     self._backoff.reset()
+
+    def _open_lock(self) -> anyio.Lock:
+        """Return what those hold who read the stream. Raises ClientClosed."""
+        if self._receiving is None:
+            raise ClientClosed("subscription")
+        return self._receiving
+
+    async def _come_back(self) -> Session:
+        if self._is_paused:
+            await anyio.sleep_forever()
+        session = await self._open()
+        if self._receiving is None:
+            session.drop()
+        self._open_lock()
+        self._session = session
+        return session
 
     async def _open(self) -> Session:
         """Subscribe, and try again for as long as that may help."""
@@ -218,14 +227,11 @@ class Subscription:
         stream = await self._requests.connections.open_stream("POST", self._path)
         try:
             session = Session(
-                stream,
-                self._topic,
-                self._credit,
-                self._owner,
-                has_leases=self._lease is not None,
+                stream, self._topic, self._credit, self._owner, has_leases=self._lease is not None
             )
             await self._requests.wait_accepted(stream)
         except BaseException:
             stream.close()
             raise
+        self._backoff.reset()
         return session

@@ -28,17 +28,15 @@ class Terms(NamedTuple):
     """Of messages with the same key the broker stores one."""
 
     def check(self) -> "Terms":
-        """Return them. Raises BadParameter."""
-        if self.delay is not None and not 0 <= self.delay <= LONGEST_DELAY_SECONDS:
-            raise BadParameter("delay", f"is {self.delay} s, not 0 to {LONGEST_DELAY_SECONDS}")
-        if self.ttl is not None and not SHORTEST_TTL <= self.ttl <= LONGEST_DELAY_SECONDS:
-            problem = f"is {self.ttl} s, not {SHORTEST_TTL:g} to {LONGEST_DELAY_SECONDS}"
-            raise BadParameter("ttl", problem)
-        if self.priority is not None and not 0 <= self.priority <= HIGHEST_PRIORITY:
-            raise BadParameter("priority", f"is {self.priority}, not 0 to {HIGHEST_PRIORITY}")
+        """Return them as plain numbers. Raises BadParameter."""
+        delay = _number("delay", self.delay, 0, LONGEST_DELAY_SECONDS)
+        ttl = _number("ttl", self.ttl, SHORTEST_TTL, LONGEST_DELAY_SECONDS)
+        priority = _number("priority", self.priority, 0, HIGHEST_PRIORITY)
+        if priority is not None and not priority.is_integer():
+            raise BadParameter("priority", f"is {self.priority}, and has to be whole")
         if self.key is not None:
             check_header("key", self.key, LONGEST_KEY_BYTES)
-        return self
+        return Terms(delay, ttl, None if priority is None else int(priority), self.key)
 
     @property
     def query(self) -> str:
@@ -55,6 +53,19 @@ class Terms(NamedTuple):
     def as_json(self) -> Mapping[str, Any]:
         """Return them as they stand in a line of a batch."""
         return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+def _number(name: str, value: float | None, least: float, most: float) -> float | None:
+    """Return it as a float: whatever counts as a number was not made for JSON."""
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise BadParameter(name, f"is {value!r}, which is no number") from error
+    if not least <= number <= most:
+        raise BadParameter(name, f"is {value}, not {least:g} to {most}")
+    return number
 
 
 def as_body(body: bytes | str, longest: int) -> bytes:

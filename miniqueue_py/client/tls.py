@@ -4,6 +4,7 @@ What the socket and TLS raise becomes a sentence that says what to do.
 """
 
 import os
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from miniqueue_py.errors import BadParameter
 
 _WRONG_NAME = {62, 64}  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 _DEFAULT_PORT = 443
+_OF_CLIENTS = re.compile("ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERT|UNKNOWN_CA|ACCESS_D)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,19 @@ class Trust:
             raise CertificateRefused(str(address), problem + advice) from error
         if "ALPN" in str(error.reason):
             raise NotHttp2(str(address), "it speaks no HTTP/2 (it refused `h2` by ALPN)") from error
+        refusal = refusal_of(error)
+        if refusal is not None:
+            raise CertificateRefused.of_ours(str(address), refusal) from error
         if error.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}:
             raise CannotConnect(str(address), "it does not speak TLS") from error
         raise CannotConnect(str(address), f"TLS failed: {error.reason or error}") from error
+
+
+def refusal_of(error: BaseException) -> str | None:
+    """Return the alert by which a server refuses our certificate, if it is one."""
+    cause = error if isinstance(error, ssl.SSLError) else error.__cause__
+    reason = (cause.reason or "") if isinstance(cause, ssl.SSLError) else ""
+    return reason.replace("_", " ").lower() if _OF_CLIENTS.search(reason) else None
 
 
 def _read_pin(path: str | Path) -> bytes:

@@ -55,7 +55,7 @@ def _read(line: bytes) -> Line:
         return Deliveries([cast("PlainDelivery", plain.groups())])
     try:
         value = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProtocolError(line) from error
     if not isinstance(value, dict):
         raise ProtocolError(line)

@@ -19,9 +19,18 @@ class Settlements:
     """What was said on one stream, to say the next in few words."""
 
     def __init__(self) -> None:
-        self._done_up_to = 0
-        """Up to this id all were settled."""
-        self._done_beyond: set[int] = set()
+        self._highest = 0
+        """The highest id that was settled."""
+        self._missing: set[int] = set()
+        """Ids below that which were not: as many as one stream can have in flight."""
+        self._gone: set[int] = set()
+        """Ids above it that will never be."""
+
+    def forget(self, number: int) -> None:
+        """Take note that a delivery is over, whoever settles it."""
+        self._missing.discard(number)
+        if number > self._highest:
+            self._gone.add(number)
 
     def encode(self, settlements: Sequence[Settlement]) -> bytes:
         """Return the commands for what is said next, in its order."""
@@ -35,20 +44,23 @@ class Settlements:
             yield from _listed(word, numbers)
             return
         numbers.sort()
-        first, last = numbers[0], numbers[-1]
-        if first == self._done_up_to + 1 and last - first + 1 == len(numbers):
-            self._done_up_to = last
-            self._join_beyond()
+        last = numbers[-1]
+        self._take_note(numbers, last)
+        if not self._missing or min(self._missing) > last:
             yield b'"%b ..%d"\n' % (word.encode(), last)
-            return
-        self._done_beyond.update(numbers)
-        self._join_beyond()
-        yield from _listed(word, numbers)
+        else:
+            yield from _listed(word, numbers)
 
-    def _join_beyond(self) -> None:
-        while self._done_up_to + 1 in self._done_beyond:
-            self._done_up_to += 1
-            self._done_beyond.remove(self._done_up_to)
+    def _take_note(self, numbers: list[int], last: int) -> None:
+        if last > self._highest:
+            if not (self._gone or last - self._highest == len(numbers)):
+                self._missing.update(range(self._highest + 1, last + 1))
+            elif self._gone:
+                new = set(range(self._highest + 1, last + 1))
+                self._missing |= new - self._gone
+                self._gone -= new
+            self._highest = last
+        self._missing.difference_update(numbers)
 
 
 def _listed(word: str, numbers: Sequence[int]) -> Iterator[bytes]:

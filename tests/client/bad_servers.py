@@ -7,7 +7,9 @@ import contextlib
 import itertools
 import random
 import socket
+import ssl
 import threading
+from pathlib import Path
 
 from miniqueue_py.certificate_paths import CertificatePaths
 from tests.client.http2_server import Answer, Answerer, Http2Server, Request, json_answer
@@ -49,6 +51,14 @@ def guard(certificates: CertificatePaths, token: str, status: int = 401) -> Http
         return json_answer(status, {"error": "this token is not known here"})
 
     return http2(certificates, answer)
+
+
+def wants_certificate(certificates: CertificatePaths, clients: Path) -> Http2Server:
+    """A broker for whoever shows a certificate that this authority signed."""
+    server = http2(certificates, as_a_broker)
+    server.context.verify_mode = ssl.CERT_REQUIRED
+    server.context.load_verify_locations(clients)
+    return server
 
 
 def no_tls() -> ThreadedServer:

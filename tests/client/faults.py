@@ -42,9 +42,9 @@ class Plan:
     seconds: float
     kills: int = 1
     """At least, however long that takes."""
-    every_bytes: int = 60_000
+    every_bytes: int = 150_000
     """Between two faults, on average."""
-    bytes_of_a_life: int = 2_000_000
+    bytes_of_a_life: int = 4_000_000
     """Between two kills of the broker, on average."""
     publishers: int = 4
     streams: int = 2

@@ -127,7 +127,7 @@ async def test_who_waits_for_a_delivery_learns_that_the_block_was_left(
         except ClientClosed as error:
             raised.append(error)
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(2):
         async with anyio.create_task_group() as tasks, queue.subscribe(topic) as deliveries:
             for _ in range(3):
                 tasks.start_soon(receive)

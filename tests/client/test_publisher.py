@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from miniqueue_py.client import Client, Publisher
+from miniqueue_py.client.errors import Forgotten
 from miniqueue_py.errors import BadRequest, Contradiction, TopicFull
 from tests.client.proxy import Proxy
 from tests.client.waiting import publish_all, take, wait_counts, wait_until
@@ -197,6 +198,25 @@ async def test_a_stream_goes_on_when_it_turns_from_text_to_json_between_two_conn
 
     assert await take(queue, topic, len(bodies)) == bodies
     assert (await queue.topic(topic)).published == len(bodies)
+
+
+async def test_a_stream_that_the_broker_forgot_is_an_error_at_once(
+    far_queue: Client, proxy: Proxy, queue: Client, topic: str
+) -> None:
+    """Nobody knows what of it is stored: to send it again might store it twice."""
+
+    async def publish() -> None:
+        async with far_queue.publisher(topic) as publisher:
+            await publisher.send(b"1")
+            await publisher.flush()
+            proxy.stall("down")
+            await publisher.send(b"2")
+            await wait_counts(queue, topic, published=2)
+            await queue.purge(topic)
+            proxy.reset()
+
+    with anyio.fail_after(5), pytest.raises(Forgotten, match="may or may not be stored"):
+        await publish()
 
 
 async def test_a_stream_outlives_kill_9_of_the_broker(

@@ -15,6 +15,7 @@ from typing import Self
 LOOPBACK = "127.0.0.1"
 
 _PATIENCE = 5.0
+_MOST_READ = 1 << 16
 _MOST_CONNECTIONS = 50
 
 Talk = Callable[[socket.socket], None]
@@ -27,7 +28,8 @@ class ThreadedServer:
     def __init__(self, talk: Talk, context: ssl.SSLContext | None = None) -> None:
         self.accepted = 0
         self._talk = talk
-        self._context = context
+        self.context = context or ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._speaks_tls = context is not None
         self._listener = socket.create_server((LOOPBACK, 0))
         self.port: int = self._listener.getsockname()[1]
         self._connections: set[socket.socket] = set()
@@ -87,21 +89,31 @@ class ThreadedServer:
         try:
             # The client leaves when it has seen enough, in the middle of anything.
             with contextlib.suppress(OSError):
-                if self._context is None:
-                    self._talk(connection)
+                if self._speaks_tls:
+                    self._converse_by_tls(connection)
                 else:
-                    self._converse_by_tls(connection, self._context)
+                    self._talk(connection)
         finally:
+            with contextlib.suppress(OSError):
+                _say_goodbye(connection)
             with self._lock:
                 self._connections.discard(connection)
                 connection.close()
 
-    def _converse_by_tls(self, connection: socket.socket, context: ssl.SSLContext) -> None:
+    def _converse_by_tls(self, connection: socket.socket) -> None:
         connection.settimeout(_PATIENCE)  # of the handshake
         # A second descriptor: the first one stays for `close` to hang up by.
-        with context.wrap_socket(connection.dup(), server_side=True) as secure:
+        with self.context.wrap_socket(connection.dup(), server_side=True) as secure:
             secure.settimeout(None)
             self._talk(secure)
+
+
+def _say_goodbye(connection: socket.socket) -> None:
+    """End our side, and take in what comes: what was said last is lost in a RST otherwise."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(_PATIENCE)
+    while connection.recv(_MOST_READ):
+        pass
 
 
 def _hang_up(connection: socket.socket) -> None:

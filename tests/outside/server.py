@@ -103,9 +103,11 @@ class RunningBroker:
             return list(self._lines)
 
     def rss_bytes(self) -> int:
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        kilobytes = status.split("VmRSS:")[1].split()[0]
-        return int(kilobytes) * 1024
+        return self._bytes_of("VmRSS")
+
+    def own_bytes(self) -> int:
+        """What it has taken for itself: not the pages of files, which LevelDB maps."""
+        return self._bytes_of("RssAnon")
 
     def terminate(self) -> None:
         """Ask it to drain and end: SIGTERM."""
@@ -127,6 +129,11 @@ class RunningBroker:
         if self._running.stderr is not None:
             self._running.stderr.close()
         return code
+
+    def _bytes_of(self, field: str) -> int:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        kilobytes = status.split(f"{field}:")[1].split()[0]
+        return int(kilobytes) * 1024
 
     @property
     def _running(self) -> subprocess.Popen[str]:

@@ -12,6 +12,7 @@ from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.storage.leveldb.engine import LevelStorage
 from tests.outside.conftest import QUICK
 from tests.outside.consumer import Consumer, publish
+from tests.outside.credit import CreditConsumer
 from tests.outside.server import RunningBroker
 from tests.outside.settler import LONG
 from tests.outside.wire import Connection
@@ -23,6 +24,7 @@ WAITING = 1_000_000
 CONSUMED = 20_000
 """By each kind of server, one after the other, from the same backlog."""
 
+CREDIT = 100
 BODY_BYTES = 100
 BATCH = 1000
 
@@ -61,11 +63,12 @@ async def test_a_million_waiting_messages_cost_less_than_64_megabytes(
         assert broker.rss_bytes() < allowed
 
         async with await Connection.open(broker.port, broker.ca) as connection:
-            consumer = await Consumer.open(connection, TOPIC, "INIT")
-            for _ in range(CONSUMED):
-                body, _ = await consumer.receive(LONG)
-                assert len(body) == BODY_BYTES
-                await consumer.send("ACK")
+            consumer = await CreditConsumer.with_credit(connection, TOPIC, CREDIT)
+            for number in range(1, CONSUMED + 1):
+                assert len((await consumer.take(LONG)).body) == BODY_BYTES
+                if number % (CREDIT // 2) == 0:
+                    await consumer.send(f"ACK ..{number}")
+            await consumer.leave()
 
             assert broker.rss_bytes() < allowed
 

@@ -8,8 +8,10 @@ import asyncio
 import pytest
 from hyperframe.frame import DataFrame
 
+from tests.outside.batch import publish_lines
 from tests.outside.consumer import Consumer, publish
 from tests.outside.server import RunningBroker, StartBroker
+from tests.outside.settler import LONG
 from tests.outside.wire import Connection
 
 pytestmark = pytest.mark.anyio
@@ -127,8 +129,7 @@ async def test_a_client_that_never_reads_costs_little_memory(
 ) -> None:
     broker = start_broker()
     async with await Connection.open(broker.port, broker.ca) as connection:
-        for _ in range(60):
-            await asyncio.gather(*(publish(connection, topic, b"x" * 10_000) for _ in range(50)))
+        await publish_lines(connection, topic, [b"x" * 10_000] * 3000, wait_seconds=LONG)
     broker.terminate()
     await asyncio.to_thread(broker.wait)
     broker.start()  # so that no memory freed meanwhile hides what is taken

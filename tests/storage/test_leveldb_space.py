@@ -110,7 +110,7 @@ async def test_delays_expiries_and_keys_leave_nothing_behind_when_they_are_purge
 async def test_keys_give_their_space_back_when_they_are_forgotten(
     storage: LevelStorage, tmp_path: Path
 ) -> None:
-    for number in range(250):
+    for number in range(150):
         keyed = [Publication([b""], key=f"{number}/{other}") for other in range(BATCH)]
         await storage.append("t", keyed, NOW, 1.0)
         storage.settle(lease(storage, "t", BATCH), ACK)
