@@ -27,7 +27,6 @@ from miniqueue_py.client.terms import Terms, as_body, check_header
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.client.tls import Address, Trust
 from miniqueue_py.errors import BadParameter
-from miniqueue_py.topic_names import check_topic_name
 
 GOODBYE_SECONDS = 2.0
 """For the last settlements to leave, when a client is closed."""
@@ -190,7 +189,7 @@ class Client(Operations):
     ) -> Publisher:
         """Return a stream of messages to a topic, with these terms for all that say no others."""
         requests, owner = self._open()
-        check_topic_name(topic)
+        segment(topic)
         common = Terms(delay, ttl, priority).check()
         longest = self._longest_message
         return Publisher(requests, owner, topic, common, longest=longest)
@@ -206,7 +205,7 @@ class Client(Operations):
         or as the topic's policy says. Raises BadParameter.
         """
         requests, owner = self._open()
-        check_topic_name(topic)
+        segment(topic)
         if not 1 <= credit <= MOST_CREDIT:
             raise BadParameter("credit", f"is {credit}, not 1 to {MOST_CREDIT}")
         if lease is not None and not SHORTEST_LEASE <= lease <= LONGEST_LEASE:

@@ -53,6 +53,7 @@ class NoAnswer(Unavailable):
     def __init__(self, seconds: float, last: BaseException | None) -> None:
         why = "there was no answer" if last is None else f"the last problem was: {last}"
         super().__init__(f"gave up after {seconds:g} s; {why}")
+        self.last = last
 
 
 class Forgotten(MiniqueueError):

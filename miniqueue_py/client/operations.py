@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from miniqueue_py.client.delivery import Message
 from miniqueue_py.client.requests import Answer
 from miniqueue_py.client.topic import Topic
+from miniqueue_py.errors import BadTopicName
 from miniqueue_py.topic_names import check_topic_name
 
 
@@ -76,6 +77,8 @@ class Operations(ABC):
 
 def segment(topic: str) -> str:
     """Return a topic's name as a segment of a path. Raises BadTopicName."""
+    if not isinstance(topic, str):
+        raise BadTopicName(f"it is {type(topic).__name__}, not str")
     return quote(check_topic_name(topic), safe="")
 
 

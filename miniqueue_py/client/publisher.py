@@ -8,6 +8,7 @@ A request is of text or of JSON. When the first message comes that cannot be
 said as text, the one under way ends, and the rest is JSON.
 """
 
+import logging
 from collections.abc import Iterable
 from secrets import token_hex
 from types import TracebackType
@@ -28,6 +29,8 @@ from miniqueue_py.client.unconfirmed import Unconfirmed
 from miniqueue_py.errors import BadRequest, MiniqueueError, ProtocolError, TopicFull, Unavailable
 from miniqueue_py.protocol.answers import Line, LineReader
 from miniqueue_py.protocol.lines import published_line
+
+log = logging.getLogger("miniqueue.client")
 
 MOST_UNCONFIRMED_BYTES = 1 << 24
 MOST_UNCONFIRMED = 200_000
@@ -235,7 +238,9 @@ class Publisher:
             self._last_problem = error
             seconds = self._requests.timeout_seconds
             now = anyio.current_time()
-            self._failing_since = self._failing_since or now
+            if self._failing_since is None:
+                self._failing_since = now
+                log.warning("publisher to %r is held up: %s", self._topic, error)
             if now - self._failing_since > seconds:
                 raise error if isinstance(error, TopicFull) else NoAnswer(seconds, error) from error
             await self._requests.wait_to_repeat(error, self._backoff)

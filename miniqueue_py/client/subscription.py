@@ -5,6 +5,7 @@ another when that one is lost; who does not receive holds no more than the
 credit. Several tasks may receive at the same time.
 """
 
+import logging
 from collections import deque
 from contextlib import suppress
 from types import TracebackType
@@ -21,6 +22,8 @@ from miniqueue_py.client.requests import Requests
 from miniqueue_py.client.session import Session
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.errors import BadParameter, MiniqueueError, Unavailable
+
+log = logging.getLogger("miniqueue.client")
 
 FAREWELL_SECONDS = 5.0
 """For the broker to hear the last settlements, when the block ends well."""
@@ -188,8 +191,9 @@ class Subscription:
             session = self._session or await self._come_back()
             try:
                 self._ready.extend(await session.receive())
-            except ConnectionLost:
+            except ConnectionLost as error:
                 self._open_lock()
+                log.warning("subscription to %r is away: %s", self._topic, error)
                 self._session = None
                 session.drop()
                 if not session.has_received:
@@ -212,6 +216,7 @@ class Subscription:
             session.drop()
         self._open_lock()
         self._session = session
+        log.info("subscribed to %r again", self._topic)
         return session
 
     async def _open(self) -> Session:

@@ -320,3 +320,17 @@ async def test_what_nobody_saw_has_lost_no_attempt_when_a_subscription_is_left_b
 
     seen = await wait_counts(queue, topic, in_flight=0, consumers=0)
     assert (seen.dead_lettered, seen.ready) == (10, len(NUMBERS) - 10)
+
+
+async def test_a_subscription_says_when_it_is_away_and_when_it_is_back(
+    far_queue: Client, proxy: Proxy, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="miniqueue.client")
+    async with far_queue.subscribe(topic) as deliveries:
+        proxy.reset()
+        await far_queue.publish(topic, b"1")
+        await (await deliveries.receive()).ack()
+
+    away, back = [record.getMessage() for record in caplog.records]
+    assert away.startswith(f"subscription to {topic!r} is away: ")
+    assert back == f"subscribed to {topic!r} again"
