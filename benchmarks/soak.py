@@ -8,6 +8,7 @@ has to be acknowledged, stored once, and nothing of the client may be left.
 
 import argparse
 import gc
+import logging
 import random
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from tests.client.leaks import living_tasks, open_sockets, rss_bytes
 from tests.client.proxy import Proxy
 from tests.outside.server import RunningBroker
 
-_ROOM_A_MINUTE = 1_000_000
+_ROOM_A_MINUTE = 200_000
 _LOOK_EVERY = 30.0
 _WARM_AFTER = 60.0
 """Seconds until the memory is what it stays."""
@@ -67,29 +68,32 @@ def main(words: Sequence[str]) -> None:
     )
     parser.add_argument("--minutes", type=float, default=10.0, help="of faults (10)")
     parser.add_argument("--backend", choices=["asyncio", "trio"], default="asyncio")
+    parser.add_argument("--server", choices=["hypercorn", "granian"], default="hypercorn")
     parser.add_argument("--seed", help="of a run that is to be done again")
     arguments = parser.parse_args(words)
+    logging.getLogger("miniqueue.client").setLevel(logging.ERROR)  # it is away all the time
     seed = arguments.seed or str(random.getrandbits(32))
     print(f"{arguments.minutes:g} minutes of random faults, ", end="")
-    print(f"the client on {arguments.backend}, seed {seed}\n")
+    print(f"the client on {arguments.backend}, the broker on {arguments.server}, seed {seed}\n")
     before = open_sockets()
-    anyio.run(_soak, arguments.minutes, random.Random(seed), backend=arguments.backend)
+    anyio.run(_soak, arguments, random.Random(seed), backend=arguments.backend)
     gc.collect()
     _expect_none("sockets", open_sockets() - before)
 
 
-async def _soak(minutes: float, choices: random.Random) -> None:
+async def _soak(arguments: argparse.Namespace, choices: random.Random) -> None:
+    minutes, server = arguments.minutes, arguments.server
     plan = Plan(seconds=60 * minutes, room=int(_ROOM_A_MINUTE * minutes) + 10_000)
     before = living_tasks()
     with tempfile.TemporaryDirectory(prefix="miniqueue-soak-") as directory:
         certificates = make_certificates(Path(directory))
         flags = ("-fsync", "never", "-period", "20ms")
         with (
-            RunningBroker(Path(directory, "db"), certificates, flags=flags) as broker,
+            RunningBroker(Path(directory, "db"), certificates, server, flags) as broker,
             Proxy(broker.port) as proxy,
         ):
             soak = Soak(proxy)
-            run = Run(plan, broker, proxy, certificates.authority, choices)
+            run = Run(plan, broker, proxy, certificates.authority, "soak", choices)
             await run.go(soak.look)
             _print_figures(run, proxy, soak)
     _expect_none("tasks", living_tasks() - before)

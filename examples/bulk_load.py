@@ -8,6 +8,7 @@ import json
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import BinaryIO
@@ -19,11 +20,8 @@ SHOW_SECONDS = 0.2
 
 def main(url: str, ca: str, topic: str, path: Path) -> None:
     size = path.stat().st_size
-    with (
-        path.open("rb") as file,
-        SyncClient(url, ca=ca) as queue,
-        queue.publisher(topic) as publisher,
-    ):
+    publishing = SyncClient(url, ca=ca)
+    with path.open("rb") as file, publishing as queue, queue.publisher(topic) as publisher:
         shown_at = monotonic()
         for body in bodies(file, is_csv=path.suffix == ".csv"):
             publisher.send(body)
@@ -44,9 +42,8 @@ def bodies(file: BinaryIO, *, is_csv: bool) -> Iterator[bytes | str]:
 
 def show(publisher: SyncPublisher, part: float) -> None:
     if sys.stderr.isatty():
-        end = "\n" if part == 1 else ""
-        counts = f"{publisher.sent:,} sent, {publisher.confirmed:,} confirmed"
-        print(f"\r{part:4.0%}  {counts}", end=end, file=sys.stderr, flush=True)
+        counts = f"\r{part:4.0%}  {publisher.sent:,} sent, {publisher.confirmed:,} confirmed"
+        print(counts, end="\n" if part == 1 else "", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
@@ -56,4 +53,5 @@ if __name__ == "__main__":
     parser.add_argument("--ca", default="certs/ca.pem")
     parser.add_argument("--topic", default="bulk")
     chosen = parser.parse_args()
-    main(chosen.url, chosen.ca, chosen.topic, chosen.file)
+    with suppress(KeyboardInterrupt):
+        main(chosen.url, chosen.ca, chosen.topic, chosen.file)

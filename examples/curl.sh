@@ -15,7 +15,7 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 
-c() { curl --silent --show-error --fail-with-body --cacert "$ca" "$@"; }
+c() { curl --silent --show-error --no-progress-meter --fail-with-body --cacert "$ca" "$@"; }
 
 # One message, and then one that comes first.
 c --data 'send the bill' "$url/publish/$topic"

@@ -6,6 +6,7 @@ python examples/echo.py [--url URL] [--ca FILE] [--topic TOPIC]
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import anyio
 
@@ -28,8 +29,11 @@ async def echo(queue: Client, topic: str) -> None:
 
 
 async def typed_lines() -> AsyncIterator[str]:
-    """Read the terminal in a thread, so that deliveries come while nobody types."""
-    while line := await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
+    """Read the terminal in the event loop, so that deliveries come while nobody types."""
+    while True:
+        await anyio.wait_readable(sys.stdin)
+        if not (line := sys.stdin.readline()):
+            return
         yield line.rstrip("\n")
 
 
@@ -39,4 +43,5 @@ if __name__ == "__main__":
     parser.add_argument("--ca", default="certs/ca.pem")
     parser.add_argument("--topic", default="echo")
     chosen = parser.parse_args()
-    anyio.run(main, chosen.url, chosen.ca, chosen.topic)
+    with suppress(KeyboardInterrupt):
+        anyio.run(main, chosen.url, chosen.ca, chosen.topic)

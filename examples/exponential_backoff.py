@@ -4,6 +4,7 @@ A worker does this by itself, see workers.py; here it is done by hand.
 """
 
 import argparse
+from contextlib import suppress
 
 import anyio
 
@@ -35,4 +36,5 @@ if __name__ == "__main__":
     parser.add_argument("--ca", default="certs/ca.pem")
     parser.add_argument("--failures", type=int, default=4, help="how often it fails [4]")
     options = parser.parse_args()
-    anyio.run(main, options.url, options.ca, options.failures)
+    with suppress(KeyboardInterrupt):
+        anyio.run(main, options.url, options.ca, options.failures)

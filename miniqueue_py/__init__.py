@@ -117,3 +117,8 @@ def __getattr__(name: str) -> object:
             if hasattr(room, name):
                 return getattr(room, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Name what may be asked for, for those who complete names."""
+    return __all__

@@ -10,6 +10,7 @@ said as text, the one under way ends, and the rest is JSON.
 
 import logging
 from collections.abc import Iterable
+from itertools import islice
 from secrets import token_hex
 from types import TracebackType
 from typing import Self
@@ -35,6 +36,9 @@ log = logging.getLogger("miniqueue.client")
 MOST_UNCONFIRMED_BYTES = 1 << 24
 MOST_UNCONFIRMED = 200_000
 """Past these `send` waits."""
+
+BLOCK = 1000
+"""Messages that are taken from an iterable at a time."""
 
 TURN_BYTES = 1 << 16
 """A loop that sends lets other tasks have their turn so often."""
@@ -157,12 +161,13 @@ class Publisher:
         await self._count(1, before)
 
     async def send_many(self, bodies: Iterable[bytes | str]) -> None:
-        """Send messages, as `send` does each."""
-        self._check()
-        some = [as_body(body, self.longest) for body in bodies]
-        before = self._unconfirmed.size
-        self._unconfirmed.add(some)
-        await self._count(len(some), before)
+        """Send messages, as `send` does each, and take no more of them than there is room for."""
+        rest = iter(bodies)
+        while block := [as_body(body, self.longest) for body in islice(rest, BLOCK)]:
+            self._check()
+            before = self._unconfirmed.size
+            self._unconfirmed.add(block)
+            await self._count(len(block), before)
 
     async def flush(self) -> None:
         """Wait until all that was sent is confirmed. Raises what `send` does, and NoAnswer."""

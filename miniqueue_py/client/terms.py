@@ -71,7 +71,10 @@ def _number(name: str, value: float | None, least: float, most: float) -> float 
 def as_body(body: bytes | str, longest: int) -> bytes:
     """Return a body as bytes; text becomes UTF-8. Raises MessageTooLong and TypeError."""
     if isinstance(body, str):
-        data = body.encode()
+        try:
+            data = body.encode()
+        except UnicodeEncodeError:
+            raise BadParameter("body", "is not UTF-8: it holds half a surrogate pair") from None
     elif isinstance(body, bytes | bytearray | memoryview):
         data = bytes(body)
     else:

@@ -42,10 +42,13 @@ class Address:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise BadParameter("url", f"{url!r} cannot be read: {error}") from error
+            raise BadParameter("url", f"cannot be read: {error}") from error
+        # A password is not to be seen in a log, so a URL that may have one is not repeated.
+        if "@" in url:
+            raise BadParameter("url", "has a name or password in it: give token= instead")
         if parts.scheme != "https" or not parts.hostname:
             raise BadParameter("url", f"{url!r} is not like https://localhost:8080")
-        if parts.path.strip("/") or parts.query or parts.username:
+        if parts.path.strip("/") or parts.query or parts.fragment:
             raise BadParameter("url", f"{url!r} has more than a host and a port")
         return cls(parts.hostname, port or _DEFAULT_PORT)
 

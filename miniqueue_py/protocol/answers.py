@@ -33,16 +33,21 @@ class LineReader:
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
-        self._begun = b""
+        self._begun: list[bytes] = []
+        """Pieces of a line that has not ended: joined once, however many they are."""
+        self._begun_size = 0
 
     def feed(self, data: bytes) -> Sequence[Line]:
         """Return the lines that end in what came. Raises ProtocolError."""
-        data = self._begun + data
         end = data.rfind(b"\n") + 1
-        self._begun = data[end:]
-        if len(self._begun) > self._longest:
-            raise ProtocolError(self._begun)
-        whole = data[:end] if end < len(data) else data
+        whole = b"".join((*self._begun, data[:end])) if end else b""
+        if end:
+            self._begun, self._begun_size = [], 0
+        if end < len(data):
+            self._begun.append(data[end:])
+            self._begun_size += len(data) - end
+        if self._begun_size > self._longest:
+            raise ProtocolError(self._begun[0])
         plain = [] if b"\\" in whole else _PLAIN.findall(whole)
         if len(plain) == whole.count(b"\n"):
             return [Deliveries(plain)] if plain else []
