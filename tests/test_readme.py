@@ -99,7 +99,7 @@ async def test_the_python_of_the_readme_runs(
         await snippets.run(list(snippets.snippets(README.read_text())), str(README), url)
 
         async with Client(url, ca=certificates.authority) as queue:
-            assert (await queue.topic("emails")).delayed == 1
+            assert (await queue.topic("emails")).acknowledged == 1
 
 
 def table_rows(head: str) -> Iterator[list[str]]:

@@ -1,8 +1,10 @@
 """`miniqueue cert`: make the certificates for development, and say how to use them."""
 
-from argparse import ArgumentParser
+import re
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 
 from miniqueue_py.certificates import ensure_development_certificates, make_certificates
@@ -10,6 +12,14 @@ from miniqueue_py.cli.output import OK, print_json
 from miniqueue_py.cli.parser import CommandParser
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
+
+_LONGEST_NAME = 253
+
+_HOST_NAME = re.compile(
+    r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+    re.ASCII | re.IGNORECASE,
+)
+"""Its last part begins with a letter, or it would be an address."""
 
 
 def cert(argv: Sequence[str]) -> int:
@@ -43,6 +53,7 @@ def parser() -> ArgumentParser:
     parser.add_argument(
         "--host",
         action="append",
+        type=_host,
         metavar="NAME",
         help="a name or address to add to localhost, 127.0.0.1 and ::1; may be repeated",
     )
@@ -55,3 +66,12 @@ def parser() -> ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print the paths as a JSON object")
     return parser
+
+
+def _host(text: str) -> str:
+    if len(text) <= _LONGEST_NAME and _HOST_NAME.fullmatch(text):
+        return text
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no host name, and no address") from None

@@ -43,7 +43,9 @@ def add_connection_options(parser: ArgumentParser) -> None:
     )
 
 
-def make_client(options: Namespace, *, wait_when_full: bool = True) -> "Client":
+def make_client(
+    options: Namespace, *, wait_when_full: bool = True, patience_seconds: float = 30.0
+) -> "Client":
     """Make the client that the options ask for. Raises BadParameter."""
     # Here, and not on top: a help needs no TLS.
     from miniqueue_py.client import Client  # noqa: PLC0415
@@ -56,6 +58,7 @@ def make_client(options: Namespace, *, wait_when_full: bool = True) -> "Client":
         key=options.client_key,
         token=options.token,
         wait_when_full=wait_when_full,
+        timeout_seconds=patience_seconds,
     )
 
 

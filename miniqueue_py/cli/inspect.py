@@ -14,7 +14,7 @@ from miniqueue_py.cli.legible import legible
 from miniqueue_py.cli.output import FAILED, OK, complain, print_json
 from miniqueue_py.cli.parser import CommandParser, whole_number
 from miniqueue_py.cli.progress import progress
-from miniqueue_py.errors import DatabaseRefused, TopicNotFound
+from miniqueue_py.errors import BadSetting, DatabaseRefused, TopicNotFound
 
 if TYPE_CHECKING:
     from miniqueue_py.storage.leveldb.inspection import Inspection
@@ -27,6 +27,10 @@ _OF_A_SIGNAL = 128
 def inspect(words: Sequence[str]) -> int:
     """Tell what is in a database; say in the status whether it is whole."""
     options = parser().parse_args(words)
+    if options.messages is None:
+        options.messages = _MESSAGES
+    elif options.topic is None:
+        raise BadSetting("inspect", "--messages is of a topic: name it with --topic")
     try:
         with _unwound_by_sigterm():
             inspection = _inspect(options)
@@ -55,7 +59,6 @@ def parser() -> ArgumentParser:
         "-n",
         "--messages",
         type=whole_number(0, _MOST_MESSAGES),
-        default=_MESSAGES,
         metavar="N",
         help=f"show so many of them ({_MESSAGES})",
     )

@@ -13,6 +13,12 @@ def legible(text: str) -> str:
     return "".join(map(_shown, text))
 
 
+def legible_text(body: bytes) -> bytes:
+    """Return all of a body as a terminal may have it: its lines and tabs are kept."""
+    text = body.decode(errors="backslashreplace")
+    return "".join(each if each in "\n\t" else _shown(each) for each in text).encode()
+
+
 def legible_body(body: bytes, most: int) -> str:
     """Return the beginning of a body, `most` characters of it, in one line."""
     text = body[: 4 * most].decode(errors="backslashreplace")

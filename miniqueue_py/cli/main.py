@@ -4,13 +4,17 @@
 3 when there is no broker to connect to, 130 after Ctrl-C.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from miniqueue_py.cli.commands import COMMANDS
-from miniqueue_py.cli.output import FAILED, INTERRUPTED, OK, USAGE, complain
+from miniqueue_py.cli.output import FAILED, INTERRUPTED, OK, USAGE, complain, with_notes
+from miniqueue_py.cli.standard_streams import (
+    drop_output,
+    name_stdout_in_errors,
+    open_closed_streams,
+)
 from miniqueue_py.errors import BadSetting, DatabaseRefused
 from miniqueue_py.version import __version__
 
@@ -19,25 +23,35 @@ _HELP = {"-h", "-help", "--help"}
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Do what the words say, and exit."""
+    open_closed_streams()
+    name_stdout_in_errors()
     words = sys.argv[1:] if argv is None else argv
     try:
-        status = _run(words)
+        status = _run_or_help(words)
         print(end="", flush=True)
     except (BadSetting, DatabaseRefused) as error:
         status = complain(error, USAGE)
     except BrokenPipeError:
-        status = _drop_output(OK)  # whoever read it has enough
+        status = OK  # whoever read it has enough
+        drop_output()
     except OSError as error:
-        status = _drop_output(complain(error, FAILED))
+        status = complain(with_notes(_what_failed(error), error), FAILED)
+        drop_output()
     except KeyboardInterrupt:
         status = INTERRUPTED
     sys.exit(status)
 
 
-def _drop_output(status: int) -> int:
-    """Send what Python still holds nowhere: it would try once more, and fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return status
+def _run_or_help(words: Sequence[str]) -> int:
+    try:
+        return _run(words)
+    except SystemExit as end:  # a parser printed its help, and is yet to know if it is out
+        return end.code if isinstance(end.code, int) else OK
+
+
+def _what_failed(error: OSError) -> str:
+    problem = error.strerror or str(error)
+    return problem if error.filename is None else f"{error.filename}: {problem}"
 
 
 def _run(words: Sequence[str]) -> int:

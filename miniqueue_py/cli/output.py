@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from miniqueue_py.cli.legible import legible
+
 if TYPE_CHECKING:
     from miniqueue_py.client import Topic
 
@@ -25,14 +27,20 @@ _TEN = 10
 
 def complain(error: object, status: int) -> int:
     """Say in one line what went wrong; hand the status through."""
-    line = " ".join(str(error).splitlines())
+    words = with_notes(str(error), error) if isinstance(error, BaseException) else str(error)
+    line = " ".join(words.splitlines())
     note(f"miniqueue: {line}")
     return status
 
 
+def with_notes(words: str, error: BaseException) -> str:
+    """Add what was noted at an error on its way up."""
+    return "; ".join([words, *getattr(error, "__notes__", ())])
+
+
 def note(line: str) -> None:
-    """Say something beside the output."""
-    print(line, file=sys.stderr, flush=True)
+    """Say something beside the output; what others wrote in it steers no terminal."""
+    print(legible(line), file=sys.stderr, flush=True)
 
 
 def print_json(value: object) -> None:

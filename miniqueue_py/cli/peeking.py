@@ -10,6 +10,7 @@ from argparse import Namespace
 from binascii import b2a_base64
 from typing import TYPE_CHECKING
 
+from miniqueue_py.cli.legible import legible_text
 from miniqueue_py.cli.output import OK, note
 
 if TYPE_CHECKING:
@@ -22,11 +23,15 @@ async def peek(queue: "Client", options: Namespace) -> int:
     """Print up to `-n` messages, and say if there are more."""
     wanted = options.n or MOST
     messages = await queue.peek(options.topic, min(wanted, MOST))
+    is_shown = sys.stdout.isatty()
     for message in messages:
         if options.json:
             sys.stdout.buffer.write(message_line(message))
+        elif options.raw:
+            sys.stdout.buffer.write(message.body)
         else:
-            sys.stdout.buffer.write(message.body if options.raw else message.body + b"\n")
+            text = legible_text(message.body) if is_shown else message.body
+            sys.stdout.buffer.write(text + b"\n")
     if len(messages) < wanted:
         ready = (await queue.topic(options.topic)).ready
         if ready > len(messages):

@@ -54,7 +54,7 @@ class Bar:
         then, count, size = samples[0]
         seconds = now - then
         rate = (self.count - count) / seconds if seconds > 0 else 0.0
-        words = f"{self.count:,} messages  {size_in_words(self.bytes)}  {rate:,.0f}/s"
+        words = f"{self.count:,} messages  {size_in_words(self.bytes)}B  {rate:,.0f}/s"
         if self._total_bytes is None:
             return f"{words}  {_clock(now - self._began)}"
         byte_rate = (self.bytes - size) / seconds if seconds > 0 else 0.0
@@ -66,7 +66,7 @@ class Bar:
         seconds = now - self._began
         rate = self.count / seconds if seconds > 0 else 0.0
         return (
-            f"{self.count:,} messages  {size_in_words(self.bytes)}  {rate:,.0f}/s  "
+            f"{self.count:,} messages  {size_in_words(self.bytes)}B  {rate:,.0f}/s  "
             f"in {_clock(seconds)}"
         )
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _LONGEST_BYTES = 256 << 20
 """No broker takes a longer message."""
 
+PATIENCE_SECONDS = 30.0
+LINES_PATIENCE_SECONDS = 240.0
+"""A broker that is back sooner goes on where it was: it remembers for 300 s, if no policy
+says otherwise. What comes out of a pipe cannot be read again."""
+
 _HIGHEST_PRIORITY = 255
 _STDIN = "-"
 
@@ -34,7 +39,8 @@ def publish(words: Sequence[str]) -> int:
             return await publish_lines(queue, interruption, options)
         return await _publish_whole(queue, options)
 
-    return run(options, work, wait_when_full=not options.no_wait)
+    patience = LINES_PATIENCE_SECONDS if options.lines else PATIENCE_SECONDS
+    return run(options, work, wait_when_full=not options.no_wait, patience_seconds=patience)
 
 
 def parser() -> ArgumentParser:
@@ -75,10 +81,19 @@ def _check(options: Namespace) -> None:
     if options.key is not None and len(texts) + len(files) > 1:
         raise BadSetting("publish", "--key is for one message, and here are more")
     for name in files:
-        if name != _STDIN and not os.access(name, os.R_OK):
-            problem = "cannot be read" if Path(name).exists() else "there is no such file"
+        problem = None if name == _STDIN else _problem_with(Path(name))
+        if problem is not None:
             hint = f"to publish the words themselves: -m {name!r}"
             raise BadSetting("publish", f"{name}: {problem}; {hint}")
+
+
+def _problem_with(path: Path) -> str | None:
+    """Tell why it cannot be read; it is not opened, for a FIFO is opened once."""
+    if path.is_dir():
+        return "is a directory"
+    if not path.exists():
+        return "there is no such file"
+    return None if os.access(path, os.R_OK) else "cannot be read"
 
 
 async def _publish_whole(queue: "Client", options: Namespace) -> int:

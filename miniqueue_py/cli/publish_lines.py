@@ -16,7 +16,8 @@ from miniqueue_py.cli.lines import Bodies, Cutter, ReadLines, read_json, read_te
 from miniqueue_py.cli.output import OK, note, print_json
 from miniqueue_py.cli.progress import Bar, progress
 from miniqueue_py.cli.running import Interruption
-from miniqueue_py.cli.standard_input import STDIN, Source
+from miniqueue_py.cli.standard_input import STDIN, Kind, Source
+from miniqueue_py.cli.watch import Watch, watched
 from miniqueue_py.errors import MessageTooLong, MiniqueueError
 from miniqueue_py.protocol.batch import BatchEntry
 
@@ -43,13 +44,25 @@ async def publish_lines(queue: "Client", interruption: Interruption, options: Na
     publisher = queue.publisher(
         options.topic, delay=options.delay, ttl=options.ttl, priority=options.priority
     )
+    read = read_json if options.json else read_text
     try:
         with interruption.ends_in_order(), _progress(names) as bar:
-            async with publisher:
-                for name in names:
-                    with Source.open(name) as source:
-                        lines = _Lines(source, publisher, read_json if options.json else read_text)
-                        await lines.publish(interruption, bar)
+            async with publisher, watched(publisher) as watch:
+                try:
+                    for name in names:
+                        with Source.open(name) as source:
+                            if source.is_terminal:
+                                note("every line you type is a message; end with Ctrl-D")
+                            lines = _Lines(source, publisher, read, watch)
+                            await lines.publish(interruption, bar)
+                except OSError:
+                    await publisher.flush()
+                    raise
+    except BadInput:
+        raise  # it says what is published
+    except (MiniqueueError, OSError) as error:
+        error.add_note(f"published by now: {publisher.confirmed}")
+        raise
     finally:
         if interruption.signal is not None:
             note(f"miniqueue: interrupted; published by now: {publisher.confirmed}")
@@ -59,32 +72,32 @@ async def publish_lines(queue: "Client", interruption: Interruption, options: Na
 
 
 def _progress(names: Sequence[str]) -> AbstractContextManager[Bar | None]:
-    sizes = []
-    for name in names:
-        with Source.open(name) as source:
-            if source.is_terminal:
-                note("every line you type is a message; end with Ctrl-D")
-                return nullcontext()
-            sizes.append(source.size)
-    known = [size for size in sizes if size is not None]
-    return progress(sum(known) if len(known) == len(sizes) else None, "publishing")
+    kinds = [Kind.of(name) for name in names]
+    if any(kind.may_be_terminal for kind in kinds):
+        return nullcontext()
+    sizes = [kind.size for kind in kinds if kind.size is not None]
+    return progress(sum(sizes) if len(sizes) == len(kinds) else None, "publishing")
 
 
 class _Lines:
     """The lines of one source, on their way to a publisher."""
 
-    def __init__(self, source: Source, publisher: "Publisher", read: ReadLines) -> None:
+    def __init__(
+        self, source: Source, publisher: "Publisher", read: ReadLines, watch: Watch
+    ) -> None:
         self._source = source
         self._publisher = publisher
         self._read = read
+        self._watch = watch
         self._cutter = Cutter()
         self._next_line = 1
 
     async def publish(self, interruption: Interruption, bar: Bar | None) -> None:
         while True:
             block = b""
-            with interruption.stops():
+            with interruption.stops(), self._watch.stops():
                 block = await self._source.read()
+            self._watch.check()
             if not block:
                 break
             count = await self._publish(self._cutter.feed(block))
@@ -115,6 +128,7 @@ class _Lines:
                 await self._send_many(each)
             else:
                 await self._send_one(each)
+        self._watch.look()
         if problem is not None:
             raise await self._bad(problem.line, problem.error)
         if self._cutter.is_too_long:

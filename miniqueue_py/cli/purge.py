@@ -22,7 +22,9 @@ def purge(words: Sequence[str]) -> int:
         raise BadSetting("purge", "there is no terminal to ask on; --yes removes without asking")
 
     async def work(queue: "Client", _: Interruption) -> int:
-        if not options.yes and not await _ask(await queue.topic(options.topic)):
+        # The broker takes a DELETE of what is not there for done; people mistype names.
+        topic = await queue.topic(options.topic)
+        if not options.yes and not await _ask(topic):
             return complain("nothing was removed", FAILED)
         await queue.purge(options.topic)
         if options.json:

@@ -6,15 +6,17 @@ is cut off, and at a second signal the process ends at once; the broker gives
 back what was in flight then.
 """
 
+import logging
 import os
 import signal
+import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from miniqueue_py.cli.connection import make_client
-from miniqueue_py.cli.output import FAILED, NO_CONNECTION, OK, USAGE, complain
+from miniqueue_py.cli.output import FAILED, NO_CONNECTION, OK, USAGE, complain, note, with_notes
 from miniqueue_py.errors import BadRequest, Contradiction, MessageTooLong, MiniqueueError
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class Interruption:
             task_status.started()
             async for number in signals:
                 if self.signal is not None:
+                    _show_cursor()
                     os._exit(_OF_A_SIGNAL + number)
                 self.signal = number
                 if not self._is_orderly:
@@ -84,15 +87,36 @@ class Interruption:
                     self._waiting.cancel()
 
 
+def _show_cursor() -> None:
+    """Leave a terminal as a bar does that ends in order."""
+    if sys.stderr.isatty() and os.environ.get("TERM") not in {None, "", "dumb"}:
+        os.write(sys.stderr.fileno(), b"\r\x1b[2K\x1b[?25h")
+
+
+class _Notes(logging.Handler):
+    """Says on stderr what the client has to wait for."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            note(f"miniqueue: {record.getMessage()}; trying again")
+
+
 Work = Callable[["Client", Interruption], Awaitable[int]]
 
 
-def run(options: Namespace, work: Work, *, wait_when_full: bool = True) -> int:
+def run(
+    options: Namespace, work: Work, *, wait_when_full: bool = True, patience_seconds: float = 30.0
+) -> int:
     """Do the work with a client that is connected; return the exit status."""
     import anyio  # noqa: PLC0415  as make_client
 
+    logging.getLogger("miniqueue").addHandler(_Notes())
+
     async def with_client(interruption: Interruption) -> int:
-        async with make_client(options, wait_when_full=wait_when_full) as queue:
+        client = make_client(
+            options, wait_when_full=wait_when_full, patience_seconds=patience_seconds
+        )
+        async with client as queue:
             return await work(queue, interruption)
 
     return anyio.run(_to_the_end, with_client, backend_options={"use_uvloop": True})
@@ -116,10 +140,27 @@ async def _to_the_end(work: Callable[[Interruption], Awaitable[int]]) -> int:
         case OSError():
             raise problem
         case MiniqueueError():
-            status = complain(problem, _status_of(problem))
+            status = complain(_in_options(problem), _status_of(problem))
     if interruption.signal is not None:
         return _OF_A_SIGNAL + interruption.signal
     return status
+
+
+_OPTIONS = {
+    "for `miniqueue serve` give ca=certs/ca.pem": (
+        "if it runs by `miniqueue serve`, its CA is certs/ca.pem where that was started: "
+        "give it as --ca FILE, or in MINIQUEUE_CA"
+    ),
+    "give certificate= and key=": "give --client-cert and --client-key",
+}
+"""What the client advises who writes a program, and what to do here."""
+
+
+def _in_options(error: MiniqueueError) -> str:
+    words = str(error)
+    for advice, ours in _OPTIONS.items():
+        words = words.replace(advice, ours)
+    return with_notes(words, error)
 
 
 def _status_of(error: MiniqueueError) -> int:

@@ -9,7 +9,8 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
+from pathlib import Path
+from typing import NamedTuple, Self
 
 import anyio
 import anyio.lowlevel
@@ -29,8 +30,6 @@ class Source:
         status = os.fstat(descriptor)
         self.is_pipe = stat.S_ISFIFO(status.st_mode)
         self.is_terminal = os.isatty(descriptor)
-        self.size = status.st_size if stat.S_ISREG(status.st_mode) else None
-        """In bytes; None if only its end will tell."""
         self._descriptor = descriptor
         self._makes_wait = True
 
@@ -40,11 +39,11 @@ class Source:
     @classmethod
     @contextmanager
     def open(cls, name: str) -> Iterator[Self]:
-        """Open a file, or stdin for "-"."""
+        """Open a file, or stdin for "-"; a FIFO at once, whether anybody writes to it or not."""
         if name == STDIN:
             yield cls("stdin", sys.stdin.fileno())
             return
-        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             yield cls(name, descriptor)
         finally:
@@ -62,11 +61,31 @@ class Source:
 
     async def read(self) -> bytes:
         """Wait for what comes next, and take what is there; b"" is the end."""
-        if self._makes_wait:
+        while True:
+            if self._makes_wait:
+                try:
+                    await anyio.wait_readable(self._descriptor)
+                except OSError:  # a plain file, or /dev/null: these never make anybody wait
+                    self._makes_wait = False
+            else:
+                await anyio.lowlevel.checkpoint()
             try:
-                await anyio.wait_readable(self._descriptor)
-            except OSError:  # a plain file, or /dev/null: these never make anybody wait
-                self._makes_wait = False
-        else:
-            await anyio.lowlevel.checkpoint()
-        return os.read(self._descriptor, BLOCK_BYTES)
+                return os.read(self._descriptor, BLOCK_BYTES)
+            except BlockingIOError:  # somebody else took it
+                continue
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, self.name) from error
+
+
+class Kind(NamedTuple):
+    """What is known of a source that is not opened: a FIFO can be opened once."""
+
+    size: int | None
+    """In bytes; None if only its end will tell."""
+    may_be_terminal: bool
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        status = os.fstat(sys.stdin.fileno()) if name == STDIN else Path(name).stat()
+        size = status.st_size if stat.S_ISREG(status.st_mode) else None
+        return cls(size, stat.S_ISCHR(status.st_mode))

@@ -66,3 +66,5 @@ class StandardOutput:
                 return os.write(self._descriptor, data)
             except BlockingIOError:
                 await anyio.wait_writable(self._descriptor)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, "stdout") from error

@@ -5,6 +5,7 @@ and was not written when the command ends is released: it waits at its old place
 again, and no attempt is counted.
 """
 
+import os
 import sys
 from argparse import Namespace
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from miniqueue_py.cli.legible import legible_text
 from miniqueue_py.cli.output import FAILED, OK, complain, note
 from miniqueue_py.cli.running import Interruption
 from miniqueue_py.cli.standard_output import StandardOutput
@@ -56,18 +58,22 @@ class _Taker:
         """Messages that were printed and could not be acknowledged."""
         self.problem: OSError | None = None
         """Why no more can be printed."""
+        self._printing: list[Delivery] = []
+        """What is being written, for as long as its reader likes: its leases are renewed."""
         self._queue = queue
         self._interruption = interruption
         self._output = output
         self._topic: str = options.topic
         self._wanted: int = options.n or sys.maxsize
         self._follows: bool = options.follow
-        self._piece = _as_line if options.json else _as_body if options.raw else _as_text
+        text = _as_shown if os.isatty(sys.stdout.fileno()) else _as_text
+        self._piece = _as_line if options.json else _as_body if options.raw else text
 
     async def take(self) -> int:
         while True:
             credit = min(CREDIT, self._wanted - self.printed)
             async with self._queue.subscribe(self._topic, credit=credit) as deliveries:
+                deliveries.elsewhere = lambda: self._printing
                 await self._take_from(deliveries)
                 while (delivery := deliveries.receive_nowait()) is not None:
                     await _release(delivery)
@@ -116,11 +122,13 @@ class _Taker:
 
     async def _print(self, batch: list["Delivery"], deliveries: "Subscription") -> None:
         """Print and acknowledge what can be, and give the rest back."""
+        self._printing = batch
         try:
             with self._interruption.stops():
                 await self._output.write([self._piece(each) for each in batch])
         except OSError as error:
             self.problem = error
+        self._printing = []
         printed = batch[: self._output.whole]
         self.printed += len(printed)
         try:
@@ -148,6 +156,10 @@ async def _release(delivery: "Delivery") -> None:
 
 def _as_text(delivery: "Delivery") -> bytes:
     return delivery.body + b"\n"
+
+
+def _as_shown(delivery: "Delivery") -> bytes:
+    return legible_text(delivery.body) + b"\n"
 
 
 def _as_body(delivery: "Delivery") -> bytes:

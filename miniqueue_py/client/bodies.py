@@ -18,8 +18,12 @@ from miniqueue_py.client.outcomes import Unreadable
 MOST_PROBLEMS = 3
 """Of one body, that are told."""
 
-_PATH = re.compile(r" - at `(\$[\w.\[\]]*)`$")
-"""How msgspec says where."""
+_NOT_READ = re.compile(
+    r"(?:E(?P<fault>xpected .*?)|Object missing required field `(?P<field>[^`]+)`|Invalid .*?)"
+    r"(?: - at `(?:key` in `)?(?P<path>\$[^`]*)`)?",
+    re.DOTALL,
+)
+"""What msgspec says, without that a key is unknown: that one is the body's own."""
 
 Reader = Callable[[bytes], Any]
 """Raises Unreadable."""
@@ -78,7 +82,8 @@ def _json_reader(kind: type) -> Reader:
 def _pydantic_reader(annotation: Any) -> Reader:
     pydantic = import_module("pydantic")
     refused: type[Exception] = pydantic.ValidationError
-    validate = pydantic.TypeAdapter(annotation).validate_json
+    adapter = pydantic.TypeAdapter(annotation)
+    validate = adapter.validate_json
     name = _name(annotation)
 
     def read(body: bytes) -> Any:
@@ -86,13 +91,38 @@ def _pydantic_reader(annotation: Any) -> Reader:
             return validate(body)
         except refused as error:
             told: Any = error
-            # Not the location: its parts may be keys of the body.
-            kinds = [each["type"] for each in told.errors(include_url=False, include_input=False)]
-            more = ", ..." if len(kinds) > MOST_PROBLEMS else ""
-            problem = ", ".join(kinds[:MOST_PROBLEMS]) + more
-            raise Unreadable(f"it is no {name} ({problem})") from None
+            found = told.errors(include_url=False, include_input=False)
+            ours = _words_in(adapter.core_schema)
+            problems = [
+                _placed(each["type"], _path(each["loc"], ours)) for each in found[:MOST_PROBLEMS]
+            ]
+            more = ", ..." if len(found) > MOST_PROBLEMS else ""
+            raise Unreadable(f"it is no {name} ({', '.join(problems)}{more})") from None
 
     return read
+
+
+def _words_in(schema: Any) -> set[str]:
+    """Return what a location may say: the names of fields and kinds, and no key of the body's."""
+    if isinstance(schema, str):
+        return {schema}
+    if isinstance(schema, dict):
+        return set().union(*map(_words_in, schema), *map(_words_in, schema.values()))
+    if isinstance(schema, list | tuple):
+        return set().union(*map(_words_in, schema))
+    return set()
+
+
+def _path(location: tuple[str | int, ...], ours: set[str]) -> str:
+    parts = (
+        f"[{part}]" if isinstance(part, int) else f".{part}" if part in ours else "[...]"
+        for part in location
+    )
+    return "$" + "".join(parts)
+
+
+def _placed(kind: str, path: str) -> str:
+    return kind if path == "$" else f"{kind} at {path}"
 
 
 def _msgspec_reader(annotation: Any) -> Reader:
@@ -112,12 +142,21 @@ def _msgspec_reader(annotation: Any) -> Reader:
         try:
             return decode(body)
         except refused as error:
-            # Not all it says: in front of the path there may be a value of the body.
-            path = _PATH.search(str(error))
-            where = "" if path is None else f" at {path[1]}"
-            raise Unreadable(f"it is no {name} ({type(error).__name__}{where})") from None
+            raise Unreadable(f"it is no {name} ({_msgspec_problem(error)})") from None
 
     return read
+
+
+def _msgspec_problem(error: Exception) -> str:
+    told = _NOT_READ.fullmatch(str(error))
+    if told is None:
+        return type(error).__name__
+    path = told["path"] or "$"
+    if told["field"]:
+        return _placed("missing", f"{path}.{told['field']}")
+    if told["fault"]:
+        return _placed(f"e{told['fault']}".replace("`", ""), path)
+    return _placed(type(error).__name__, path)  # it quotes the body
 
 
 def _name(annotation: Any) -> str:

@@ -68,17 +68,11 @@ class Holder(Protocol):
 
     def touch(self, delivery: "Delivery") -> None: ...
 
-    def has_expired(self, delivery: "Delivery") -> bool: ...
+    def has_expired(self, delivery: "Held") -> bool: ...
 
 
-class Delivery:
-    """One handing-out of a message.
-
-    The verbs return when the broker is about to be told: many settlements leave
-    together. They raise AlreadySettled, LeaseExpired, and DeliveryLost if the
-    stream is gone that the delivery came on. One that was not settled goes back
-    to its topic when the subscription ends.
-    """
+class Held:
+    """A message that was handed out, and what is known of it: `Delivery` without its verbs."""
 
     __slots__ = ("_body", "_facts", "_holder", "_more", "is_settled")
 
@@ -94,7 +88,13 @@ class Delivery:
 
     def __repr__(self) -> str:
         state = "settled" if self.is_settled else "lost" if self.is_lost else "in flight"
-        return f"<Delivery {self.id} of {self.topic!r}, message {self.message_id}, {state}>"
+        kind = type(self).__name__
+        return f"<{kind} {self.id} of {self.topic!r}, message {self.message_id}, {state}>"
+
+    @property
+    def parts(self) -> tuple[Holder, PlainDelivery, Mapping[str, Any] | None]:
+        """What it is made of, to make another of it."""
+        return self._holder, self._facts, self._more
 
     @property
     def topic(self) -> str:
@@ -164,6 +164,18 @@ class Delivery:
                 % self._facts
             )
         return json.dumps(self._more, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+class Delivery(Held):
+    """One handing-out of a message.
+
+    The verbs return when the broker is about to be told: many settlements leave
+    together. They raise AlreadySettled, LeaseExpired, and DeliveryLost if the
+    stream is gone that the delivery came on. One that was not settled goes back
+    to its topic when the subscription ends.
+    """
+
+    __slots__ = ()
 
     async def ack(self) -> None:
         """Say that the message is done: it is removed."""

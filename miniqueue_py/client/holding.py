@@ -5,10 +5,8 @@ from contextlib import suppress
 import anyio
 
 from miniqueue_py.client.delivery import Delivery
+from miniqueue_py.client.subscription import TOUCHES_A_LEASE
 from miniqueue_py.errors import MiniqueueError, SettlementError
-
-TOUCHES_A_LEASE = 3
-"""So one may be late, and the next is still in time."""
 
 
 class Holding:

@@ -53,7 +53,7 @@ class Intake:
             except MiniqueueError as error:
                 seconds = backoff.next_seconds()
                 log.warning(
-                    "subscription to %r ended (%s); trying again in %.1f s",
+                    "subscription to %r ended (%s); trying again in %.2g s",
                     self._handler.topic,
                     error,
                     seconds,
@@ -77,8 +77,8 @@ class Intake:
 
     async def _keep_and_handle(self, deliveries: Subscription) -> None:
         async with anyio.create_task_group() as keeping:
-            if self._handler.lease is not None:
-                keeping.start_soon(self._holding.keep, self._handler.lease)
+            if deliveries.lease is not None:
+                keeping.start_soon(self._holding.keep, deliveries.lease)
             problem = await self._handle_all(deliveries, keeping)
             keeping.cancel_scope.cancel()
         if problem is not None:

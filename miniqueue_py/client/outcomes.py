@@ -19,7 +19,7 @@ class Retry(Exception):
         if after is not None and not 0 <= after <= LONGEST_DELAY_SECONDS:
             raise BadParameter("after", f"is {after} s, not 0 to {LONGEST_DELAY_SECONDS}")
         super().__init__("later" if after is None else f"after {after:g} s")
-        self.after = after
+        self.after = None if after is None else float(after)
 
 
 class Reject(Exception):
@@ -92,7 +92,7 @@ def outcome_of(error: BaseException | None, dack_count: int, delays: Delays) -> 
     match cause_of(error):
         case None:
             return Done()
-        case Retry(after=float() | int() as seconds):
+        case Retry(after=float() as seconds):
             return SetAside(seconds, has_failed=False)
         case Retry():
             return SetAside(delays.seconds_after(dack_count), has_failed=False)

@@ -243,12 +243,13 @@ class Publisher:
             self._last_problem = error
             seconds = self._requests.timeout_seconds
             now = anyio.current_time()
+            until_next = self._requests.seconds_to_repeat(error, self._backoff)
             if self._failing_since is None:
                 self._failing_since = now
                 log.warning("publisher to %r is held up: %s", self._topic, error)
             if now - self._failing_since > seconds:
                 raise error if isinstance(error, TopicFull) else NoAnswer(seconds, error) from error
-            await self._requests.wait_to_repeat(error, self._backoff)
+            await anyio.sleep(until_next)
 
     async def _publish(self) -> None:
         """Publish over one request, until it ends."""

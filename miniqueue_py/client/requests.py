@@ -113,14 +113,19 @@ class Requests:
         self, error: Unavailable | TopicFull, backoff: Backoff, *, is_repeatable: bool = True
     ) -> None:
         """Wait before the same is tried again; raise `error` if that makes no sense."""
+        await anyio.sleep(self.seconds_to_repeat(error, backoff, is_repeatable=is_repeatable))
+
+    def seconds_to_repeat(
+        self, error: Unavailable | TopicFull, backoff: Backoff, *, is_repeatable: bool = True
+    ) -> float:
+        """Return when the same may be tried again; raise `error` if that makes no sense."""
         if isinstance(error, HOPELESS) or (isinstance(error, ConnectionLost) and not is_repeatable):
             raise error
         if isinstance(error, TopicFull):
             if not self.wait_when_full:
                 raise error
-            await anyio.sleep(error.retry_after_seconds)
-            return
-        await anyio.sleep(backoff.next_seconds())
+            return error.retry_after_seconds
+        return backoff.next_seconds()
 
     @asynccontextmanager
     async def stream(

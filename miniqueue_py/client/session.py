@@ -6,9 +6,9 @@ subscription goes on in another one.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
-from miniqueue_py.client.delivery import Delivery
+from miniqueue_py.client.delivery import Delivery, Held
 from miniqueue_py.client.errors import AlreadySettled, ConnectionLost, DeliveryLost
 from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.threads import Owner
@@ -56,7 +56,9 @@ class Session:
         self._expired: set[int] = set()
         self._is_leaving = False
         self._has_nothing_left = False
-        self._problem: SettlementError | None = None
+        self._came: list[Delivery] = []
+        """What was read before anybody received it."""
+        self._problem: SettlementError | ProtocolError | None = None
         stream.on_broken = self._break
         stream.source = self._say
         stream.send(b'"INIT %d"\n' % credit)
@@ -67,24 +69,46 @@ class Session:
         Raises ConnectionLost when the stream is at its end, and SettlementError
         for a settlement that the broker refused.
         """
-        if self._problem is not None:
-            problem, self._problem = self._problem, None
-            raise problem
-        data = b"" if self.is_over else await self._stream.receive()
-        if not data:
-            if not self._is_leaving:
-                self._break()
-            raise ConnectionLost(f"the broker ended the subscription ({self.closing or 'no word'})")
+        while True:
+            if self._problem is not None:
+                problem, self._problem = self._problem, None
+                raise problem
+            if self.is_over or self._stream.is_over or self._is_leaving:
+                await self._raise_lost()
+            if deliveries := self.receive_nowait():
+                return deliveries
+            # Not for data of one's own: whoever looks meanwhile takes it for all.
+            await self._stream.wait_news()
+
+    def receive_nowait(self) -> list[Delivery]:
+        """Return the deliveries that are here already."""
+        came, self._came = self._came, []
+        data = self._stream.receive_nowait()
         try:
-            return self._read(data)
+            return came + self._read(data) if data else came
         except ProtocolError:
             self.drop()
             raise
 
-    def receive_nowait(self) -> list[Delivery]:
-        """Return the deliveries that are here already."""
-        data = self._stream.receive_nowait()
-        return self._read(data) if data else []
+    def look(self) -> None:
+        """Take note of what has come, which may be that a lease is over."""
+        try:
+            self._came = self.receive_nowait()
+        except ProtocolError as error:
+            self._problem = error
+
+    async def keep_looking(self) -> None:
+        """Look as soon as something comes, until nothing more can."""
+        while not (self.is_over or self._stream.is_over):
+            await self._stream.wait_news()
+            self.look()
+
+    async def _raise_lost(self) -> NoReturn:
+        if not self.is_over:
+            await self._stream.receive()  # nothing: it says why, if it can
+        if not self._is_leaving:
+            self._break()
+        raise ConnectionLost(f"the broker ended the subscription ({self.closing or 'no word'})")
 
     def _read(self, data: bytes) -> list[Delivery]:
         lines = self._lines.feed(data)
@@ -120,6 +144,8 @@ class Session:
     def settle(self, delivery: Delivery, word: str) -> None:
         # Once for each message: no call in here that is not needed.
         self._check_thread()
+        if self.has_leases:
+            self.look()
         number = delivery.id
         if delivery.is_settled or self.is_over or (self._expired and number in self._expired):
             raise self._problem_with(delivery, word)
@@ -135,11 +161,18 @@ class Session:
         self.settle(delivery, "TOUCH")
         delivery.is_settled = False
 
+    def renew(self, unseen: Iterable[Delivery]) -> None:
+        """Begin the leases anew of what nobody has seen."""
+        self.look()
+        for delivery in (*unseen, *self._came):
+            with suppress(SettlementError):  # it is over: that is found when it is handed on
+                self.touch(delivery)
+
     def pause(self) -> None:
         """Ask for nothing new; what is on its way comes."""
         self._stream.send(b'"CREDIT 0"\n')
 
-    def has_expired(self, delivery: Delivery) -> bool:
+    def has_expired(self, delivery: Held) -> bool:
         return bool(self._expired) and delivery.id in self._expired
 
     def forget_expired(self, delivery: Delivery) -> None:
@@ -174,8 +207,9 @@ class Session:
         self._is_leaving = True
         self.pause()
         self._stream.send(ANYTHING_LEFT)
-        self._release(unseen)
-        self._release_lines(self._stream.receive_nowait())
+        self.look()
+        came, self._came = self._came, []
+        self._release([*unseen, *came])
         self._stream.hand_to(self._release_lines)
 
     async def wait_given_back(self) -> None:

@@ -7,6 +7,7 @@ credit. Several tasks may receive at the same time.
 
 import logging
 from collections import deque
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -21,9 +22,13 @@ from miniqueue_py.client.errors import ClientClosed, ConnectionLost, Misuse, NoA
 from miniqueue_py.client.requests import Requests
 from miniqueue_py.client.session import Session
 from miniqueue_py.client.threads import Owner
-from miniqueue_py.errors import BadParameter, MiniqueueError, Unavailable
+from miniqueue_py.client.topic import Topic
+from miniqueue_py.errors import BadParameter, MiniqueueError, TopicNotFound, Unavailable
 
 log = logging.getLogger("miniqueue.client")
+
+TOUCHES_A_LEASE = 3
+"""So one may be late, and the next is still in time."""
 
 FAREWELL_SECONDS = 5.0
 """For the broker to hear the last settlements, when the block ends well."""
@@ -39,6 +44,10 @@ class Subscription:
     def __init__(
         self, requests: Requests, owner: Owner, topic: str, *, credit: int, lease: float | None
     ) -> None:
+        self.lease: float | None = None
+        """Seconds that each delivery may be held without `touch`: ours, or the topic's policy's."""
+        self.elsewhere: Callable[[], Iterable[Delivery]] = tuple
+        """What was received, and waits still to be seen."""
         self._requests = requests
         self._owner = owner
         self._topic = topic
@@ -49,6 +58,7 @@ class Subscription:
         self._session: Session | None = None
         self._ready: deque[Delivery] = deque()
         self._receiving: anyio.Lock | None = None
+        self._keeping = anyio.CancelScope()
         self._was_entered = False
         self._is_paused = False
         self._backoff = Backoff()
@@ -66,10 +76,13 @@ class Subscription:
         seconds = self._requests.timeout_seconds
         try:
             with anyio.fail_after(seconds):
+                self.lease = self._lease or await self._lease_of_policy()
                 self._session = await self._open()
         except TimeoutError as error:
             raise NoAnswer(seconds, self._last_problem) from error
         self._receiving = anyio.Lock()
+        if self.lease is not None:
+            self._requests.connections.start_soon(self._keep_unseen, self.lease)
         return self
 
     async def __aexit__(
@@ -80,6 +93,7 @@ class Subscription:
     ) -> None:
         self._owner.check_loop()
         self._receiving = None
+        self._keeping.cancel()
         session, self._session = self._session, None
         if session is None:
             return
@@ -98,6 +112,24 @@ class Subscription:
                 await session.wait_ended()
                 return
             session.drop()
+
+    async def _lease_of_policy(self) -> float | None:
+        """Return the lease that the topic gives who asks for none."""
+        path = f"/topics/{quote(self._topic, safe='')}"
+        try:
+            answer = await self._requests.ask("GET", path, topic=self._topic)
+        except TopicNotFound:
+            return None
+        lease: float | None = answer.read(lambda told: Topic.of(told).policy["lease"])
+        return lease
+
+    async def _keep_unseen(self, lease: float) -> None:
+        """Renew what waits here to be handed on: that this comes late is no failed attempt."""
+        with self._keeping:
+            while True:
+                await anyio.sleep(lease / TOUCHES_A_LEASE)
+                if self._session is not None and not self._session.is_over:
+                    self._session.renew((*self._ready, *self.elsewhere()))
 
     def __aiter__(self) -> Self:
         return self
@@ -153,6 +185,28 @@ class Subscription:
         self._is_paused = True
         if self._session is not None and not self._session.is_over:
             self._session.pause()
+
+    @property
+    def has_leases(self) -> bool:
+        """Tell if what comes on the stream of now may expire, as far as that is known."""
+        return self._session is not None and self._session.has_leases
+
+    async def keep_looking(self) -> None:
+        """Take note of what comes while nobody receives, until this stream is over.
+
+        What is known of a lease is known at once then.
+        """
+        if self._session is not None:
+            await self._session.keep_looking()
+
+    def has_lost(self, unseen: Delivery) -> bool:
+        """Tell if a delivery that was received, and that nobody has seen, is to be dropped."""
+        if unseen.is_lost:
+            return True
+        is_expired = unseen.is_expired
+        if is_expired and self._session is not None:
+            self._session.forget_expired(unseen)
+        return is_expired
 
     def _look(self) -> None:
         """Take what has come, without waiting."""
@@ -232,7 +286,7 @@ class Subscription:
         stream = await self._requests.connections.open_stream("POST", self._path)
         try:
             session = Session(
-                stream, self._topic, self._credit, self._owner, has_leases=self._lease is not None
+                stream, self._topic, self._credit, self._owner, has_leases=self.lease is not None
             )
             await self._requests.wait_accepted(stream)
         except BaseException:

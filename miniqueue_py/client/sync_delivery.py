@@ -1,11 +1,10 @@
 """A delivery in the hands of a program that does not await."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from miniqueue_py.client.delivery import Delivery, Origin
+from miniqueue_py.client.delivery import Delivery, Held
 from miniqueue_py.client.errors import AlreadySettled, DeliveryLost
 from miniqueue_py.errors import LeaseExpired
 
@@ -23,7 +22,7 @@ class Teller(Protocol):
         """Say it behind what is to be said, and wait until that is done."""
 
 
-class SyncDelivery:
+class SyncDelivery(Held):
     """One handing-out of a message: `Delivery`, without await.
 
     The verbs return at once; many settlements leave together, within
@@ -33,78 +32,12 @@ class SyncDelivery:
     one at a time.
     """
 
-    __slots__ = ("_delivery", "_teller", "is_settled")
+    __slots__ = ("_delivery", "_teller")
 
     def __init__(self, teller: Teller, delivery: Delivery) -> None:
+        super().__init__(*delivery.parts)
         self._teller = teller
         self._delivery = delivery
-        self.is_settled = False
-
-    def __repr__(self) -> str:
-        state = "settled" if self.is_settled else "lost" if self.is_lost else "in flight"
-        return f"<SyncDelivery {self.id} of {self.topic!r}, message {self.message_id}, {state}>"
-
-    @property
-    def topic(self) -> str:
-        return self._delivery.topic
-
-    @property
-    def body(self) -> bytes:
-        return self._delivery.body
-
-    @property
-    def text(self) -> str:
-        """The body as UTF-8. Raises UnicodeDecodeError."""
-        return self._delivery.text
-
-    @property
-    def id(self) -> int:
-        """The number of the delivery on its stream, from 1."""
-        return self._delivery.id
-
-    @property
-    def attempt(self) -> int:
-        """How often the message was handed out, this one included."""
-        return self._delivery.attempt
-
-    @property
-    def message_id(self) -> str:
-        """Of the message, wherever it goes."""
-        return self._delivery.message_id
-
-    @property
-    def published_at(self) -> datetime | None:
-        """None for a message that an older version stored."""
-        return self._delivery.published_at
-
-    @property
-    def dack_count(self) -> int:
-        """How often a DACK set the message aside."""
-        return self._delivery.dack_count
-
-    @property
-    def priority(self) -> int:
-        return self._delivery.priority
-
-    @property
-    def origin(self) -> Origin | None:
-        """Where the message came from, if it is a dead letter."""
-        return self._delivery.origin
-
-    @property
-    def is_lost(self) -> bool:
-        """Tell if the stream is gone that it came on; the message comes again then."""
-        return self._delivery.is_lost
-
-    @property
-    def is_expired(self) -> bool:
-        """Tell if the broker said that the lease ran out; the message is ready again then."""
-        return self._delivery.is_expired
-
-    @property
-    def line(self) -> bytes:
-        """The delivery as JSON, one line: as it came, and as a batch of publishes takes it."""
-        return self._delivery.line
 
     def ack(self) -> None:
         """Say that the message is done: it is removed."""
@@ -146,7 +79,7 @@ class SyncDelivery:
     def _check(self, word: str) -> None:
         if self.is_settled:
             raise AlreadySettled(self.topic, self.id)
-        if self._delivery.is_lost:
+        if self.is_lost:
             raise DeliveryLost(self.topic, self.id)
-        if self._delivery.is_expired:
+        if self.is_expired:
             raise LeaseExpired(word)

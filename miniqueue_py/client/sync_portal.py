@@ -68,9 +68,9 @@ class Portal:
             self._waiting.discard(future)
             del future  # its exception would know this frame, and the frame it
 
-    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
         """Run it in the loop, and do not wait for it."""
-        self._start(coroutine)
+        return self._start(coroutine)
 
     def close(self) -> None:
         """Close the client, and end the thread. Calls under way raise ClientClosed."""
@@ -93,7 +93,7 @@ class Portal:
     def _start(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         with ExitStack() as unless_started:
             unless_started.callback(coroutine.close)
-            self._check_process()
+            self.check_process()
             try:
                 future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
             except RuntimeError as error:  # the loop has ended
@@ -101,7 +101,8 @@ class Portal:
             unless_started.pop_all()
         return future
 
-    def _check_process(self) -> None:
+    def check_process(self) -> None:
+        """Raise Misuse in a process that was forked since."""
         if getpid() != self._process:
             raise Misuse(
                 "this client was opened before the process was forked, and its connection "

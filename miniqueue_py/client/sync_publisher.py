@@ -128,6 +128,7 @@ class SyncPublisher:
             raise self._failure
         if not self._is_open:
             raise ClientClosed("publisher")
+        self._portal.check_process()
 
     # In the loop.
 

@@ -3,10 +3,14 @@
 Going to the client's loop and back costs as much as thirty messages. So a part
 of the credit is fetched at a time, and settlements are left lying for a moment:
 they go along with the next fetch, or on their own when there is none.
+
+Where deliveries have leases, the loop reads on while nobody fetches: what the
+broker says of an expiry is known here before a delivery is handed on, or settled.
 """
 
 import math
 from collections import deque
+from concurrent.futures import Future
 from contextlib import suppress
 from time import monotonic
 from types import TracebackType
@@ -41,10 +45,11 @@ class SyncSubscription:
         self._portal = portal
         self._subscription = subscription
         self._share = max(1, min(credit // FETCHES_A_CREDIT, MOST_FETCHED))
-        self._ready: deque[SyncDelivery] = deque()
+        self._ready: deque[Delivery] = deque()
         self._said: deque[Saying] = deque()
         self._is_to_be_said = False
         self._fetching: anyio.Lock | None = None
+        self._looking: Future[None] | None = None
 
     def __repr__(self) -> str:
         return f"<Sync{repr(self._subscription)[1:-1]}, {len(self._ready)} here>"
@@ -59,7 +64,6 @@ class SyncSubscription:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._ready.clear()
         self._portal.call(self._leave(kind, error, traceback))
 
     def __iter__(self) -> Self:
@@ -123,14 +127,15 @@ class SyncSubscription:
         try:
             while True:
                 delivery = self._ready.popleft()
-                if not delivery.is_lost:
-                    return delivery
+                if not self._subscription.has_lost(delivery):
+                    return SyncDelivery(self, delivery)
         except IndexError:  # nothing here, or another thread was quicker
             return None
 
     # In the loop.
 
     async def _enter(self) -> None:
+        self._subscription.elsewhere = lambda: list(self._ready)
         await self._subscription.__aenter__()
         self._fetching = anyio.Lock()
         self._portal.forgotten.add(self._leave)
@@ -143,6 +148,11 @@ class SyncSubscription:
     ) -> None:
         self._portal.forgotten.discard(self._leave)
         self._fetching = None
+        if self._looking is not None:
+            self._looking.cancel()
+        with suppress(IndexError):  # none left that nobody has seen
+            while True:
+                self._said.append(self._ready.popleft().release)
         await self._say_all()
         await self._subscription.__aexit__(kind, error, traceback)
 
@@ -167,7 +177,9 @@ class SyncSubscription:
             self._keep([delivery])
 
     def _keep(self, deliveries: list[Delivery]) -> None:
-        self._ready.extend(SyncDelivery(self, delivery) for delivery in deliveries)
+        self._ready.extend(deliveries)
+        if self._subscription.has_leases and (self._looking is None or self._looking.done()):
+            self._looking = self._portal.start(self._subscription.keep_looking())
 
     async def _say_later(self) -> None:
         await anyio.sleep(SOON_SECONDS)

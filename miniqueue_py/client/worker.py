@@ -192,7 +192,7 @@ class Worker:
                     closing.begin(error)
                     return
                 seconds = backoff.next_seconds()
-                log.warning("%s; trying again in %.1f s", error, seconds)
+                log.warning("%s; trying again in %.2g s", error, seconds)
                 with closing.taking():
                     await anyio.sleep(seconds)
 

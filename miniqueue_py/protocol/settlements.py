@@ -11,6 +11,9 @@ from operator import itemgetter
 IDS_A_COMMAND = 180
 """Of at most 19 digits and a space each: less than the 4096 bytes of a command."""
 
+WIDEST_GAP = 1_000_000
+"""A stream has 10,000 in flight, and some more may be over by themselves."""
+
 Settlement = tuple[str, int]
 """A word, with its seconds if it has any, and the id of a delivery: ("DACK 5", 17)."""
 
@@ -23,6 +26,8 @@ class Settlements:
         """The highest id that was settled."""
         self._missing: set[int] = set()
         """Ids below that which were not: as many as one stream can have in flight."""
+        self._is_sparse = False
+        """Ids jump, as no server's do: each is named then, and nothing is kept of the others."""
         self._gone: set[int] = set()
         """Ids above it that will never be."""
 
@@ -45,6 +50,10 @@ class Settlements:
             return
         numbers.sort()
         last = numbers[-1]
+        self._is_sparse = self._is_sparse or last - self._highest > WIDEST_GAP
+        if self._is_sparse:
+            yield from _listed(word, numbers)
+            return
         self._take_note(numbers, last)
         if not self._missing or min(self._missing) > last:
             yield b'"%b ..%d"\n' % (word.encode(), last)

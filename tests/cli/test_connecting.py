@@ -91,3 +91,18 @@ def test_an_authority_that_did_not_sign_is_told(miniqueue: Here, tmp_path: Path)
 
     assert done.status == 3
     assert "its certificate is not signed by" in done.err
+
+
+def test_an_authority_that_is_missing_is_asked_for_in_the_words_of_a_shell(
+    miniqueue: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MINIQUEUE_CA")
+
+    done = miniqueue("topics", "--ca", "")
+
+    assert done.status == 3
+    assert "its certificate is not signed by the system's authorities" in done.err
+    assert done.err.endswith(
+        "its CA is certs/ca.pem where that was started: give it as --ca FILE, or in MINIQUEUE_CA\n"
+    )
+    assert "ca=" not in done.err

@@ -3,10 +3,11 @@
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import Commands, finish
+from tests.cli.commands import PATIENCE, Commands, finish
 from tests.cli.conftest import Here
 from tests.cli.pages import Pages
 
@@ -124,7 +125,7 @@ def test_a_disk_that_is_full_takes_nothing_from_the_topic(
     done = commands.in_shell(f"miniqueue subscribe {topic} > /dev/full")
 
     assert done.status == 1
-    assert done.err == "miniqueue: [Errno 28] No space left on device\n"
+    assert done.err == "miniqueue: stdout: No space left on device\n"
     assert pages.bodies(topic) == [b"one", b"two"]
 
 
@@ -181,3 +182,50 @@ def test_a_pipeline_that_is_interrupted_loses_nothing(
     rest = miniqueue("subscribe", topic).lines
     assert first + rest == lines
     assert pages.topic(topic)["inFlight"] == 0
+
+
+def test_a_fifo_is_read_like_a_pipe_and_opened_once(
+    commands: Commands, pages: Pages, topic: str
+) -> None:
+    done = commands.in_shell(
+        f"mkfifo lines whole; seq 1 {MANY} > lines & printf body > whole &\n"
+        f"miniqueue publish {topic} --lines lines && miniqueue publish {topic} whole > id\n"
+    )
+
+    assert done == (0, b"", "")
+    assert pages.topic(topic)["ready"] == MANY + 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [([], ""), (["--lines"], "miniqueue: interrupted; published by now: 0\n")],
+)
+def test_a_quiet_fifo_can_be_left_by_ctrl_c(
+    commands: Commands, topic: str, tmp_path: Path, words: list[str], said: str
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    publisher = commands.start("publish", topic, *words, "fifo")
+    writing = os.open(tmp_path / "fifo", os.O_WRONLY)  # waits until it reads
+    publisher.send_signal(signal.SIGINT)
+
+    assert finish(publisher) == (130, b"", said)
+    os.close(writing)
+
+
+def test_a_publisher_that_has_failed_does_not_wait_for_the_next_line(
+    commands: Commands, pages: Pages, topic: str
+) -> None:
+    pages.set_policy(topic, maxMessages=2)
+    publisher = commands.start("publish", topic, "--lines", "--no-wait")
+    assert publisher.stdin is not None
+    assert publisher.stderr is not None
+
+    publisher.stdin.write(b"one\ntwo\nthree\n")
+    publisher.stdin.flush()
+
+    assert publisher.wait(PATIENCE) == 1
+    assert publisher.stderr.read().decode() == (
+        f"miniqueue: topic '{topic}' is full: maxMessages is 2; try again later; "
+        "published by now: 2\n"
+    )
+    assert pages.bodies(topic) == [b"one", b"two"]

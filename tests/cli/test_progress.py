@@ -25,6 +25,20 @@ with progress(2000, "publishing") as bar:
 """
 """Goes on when Enter is pressed."""
 
+DEAF = """\
+import anyio
+from miniqueue_py.cli.progress import progress
+from miniqueue_py.cli.running import _to_the_end
+async def work(interruption):
+    with interruption.ends_in_order(), progress(None, "publishing"):
+        with interruption.stops():
+            await anyio.sleep_forever()
+        print("interrupted once", flush=True)
+        await anyio.sleep_forever()
+anyio.run(_to_the_end, work)
+"""
+"""Waits for what never comes, after Ctrl-C too."""
+
 NO_TOTAL = HALF_DONE.replace("progress(2000", "progress(None")
 
 
@@ -64,6 +78,20 @@ def test_ctrl_c_leaves_no_bar_behind() -> None:
         assert SHOW_CURSOR in terminal.seen
         assert ERASE_LINE in terminal.seen.partition(SHOW_CURSOR)[2]
         assert " in 0:0" not in terminal.text
+        assert terminal.is_as_before()
+
+
+def test_a_second_ctrl_c_leaves_no_bar_and_a_cursor() -> None:
+    with Terminal([], program=["-c", DEAF]) as terminal:
+        terminal.wait_for("publishing")
+        terminal.press(CTRL_C)
+        terminal.wait_for("interrupted once")
+        assert HIDE_CURSOR in terminal.seen
+
+        terminal.press(CTRL_C)
+
+        assert terminal.wait() == 130
+        assert terminal.seen.endswith(ERASE_LINE + SHOW_CURSOR)
         assert terminal.is_as_before()
 
 
@@ -130,6 +158,17 @@ def test_nothing_is_drawn_on_a_terminal_that_can_not() -> None:
         assert terminal.wait() == 0
         assert "messages" not in terminal.text
         assert b"\x1b" not in terminal.seen
+
+
+def test_bytes_are_told_with_their_unit() -> None:
+    bar = Bar(None, "publishing")
+    bar.advance(20, 40)
+
+    assert "20 messages  40B  " in bar.words(time.monotonic() + 1)
+
+    bar.advance(1, 5000)
+
+    assert "21 messages  4.9KB  " in bar.last_words(time.monotonic() + 1)
 
 
 def test_the_rate_is_that_of_the_last_seconds() -> None:

@@ -9,6 +9,9 @@ import pytest
 from tests.cli.conftest import Here
 from tests.cli.pages import Pages
 
+UNREADABLE = "/proc/self/mem"
+"""It opens, and reading it fails."""
+
 ANY_BYTES = bytes(range(256)) + b"\n\nend"
 
 
@@ -151,9 +154,11 @@ def test_a_message_that_is_too_long_is_refused(miniqueue: Here, topic: str) -> N
     assert "longer than 1048576 bytes, the broker's -max-message" in done.err
 
 
-@pytest.mark.parametrize("words", [["-m", "three"], ["--lines"]])
+@pytest.mark.parametrize(
+    ("words", "count"), [(["-m", "three"], ""), (["--lines"], "; published by now: 0")]
+)
 def test_a_full_topic_is_told_at_once_if_asked_for(
-    miniqueue: Here, pages: Pages, topic: str, words: list[str]
+    miniqueue: Here, pages: Pages, topic: str, words: list[str], count: str
 ) -> None:
     pages.set_policy(topic, maxMessages=2)
     pages.publish(topic, b"one", b"two")
@@ -161,13 +166,17 @@ def test_a_full_topic_is_told_at_once_if_asked_for(
     done = miniqueue("publish", topic, *words, "--no-wait", stdin=b"three\n")
 
     assert done.status == 1
-    assert done.err == (f"miniqueue: topic '{topic}' is full: maxMessages is 2; try again later\n")
+    full = f"topic '{topic}' is full: maxMessages is 2; try again later"
+    assert done.err == f"miniqueue: {full}{count}\n"
 
 
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
         (["nothing.txt"], "nothing.txt: there is no such file; to publish the words"),
+        (["/"], "/: is a directory; to publish the words"),
+        (["/dev/null", "/"], "/: is a directory"),
+        (["--lines", "/"], "/: is a directory"),
         (["--lines", "-m", "x"], "-m is for whole messages"),
         (["--lines", "--key", "x"], "--key is for whole messages"),
         (["--key", "x", "-m", "1", "-m", "2"], "--key is for one message"),
@@ -180,9 +189,23 @@ def test_what_makes_no_sense_publishes_nothing(
 ) -> None:
     done = miniqueue("publish", topic, *words)
 
-    assert done.status == 2
+    assert (done.status, done.out) == (2, b"")
     assert done.err.startswith(f"miniqueue: publish: {problem}")
     assert done.err.count("\n") == 1
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_named(
+    miniqueue: Here, pages: Pages, topic: str, tmp_path: Path
+) -> None:
+    (tmp_path / "lines").write_text("one\ntwo\n")
+
+    whole = miniqueue("publish", topic, UNREADABLE)
+    lines = miniqueue("publish", topic, "--lines", str(tmp_path / "lines"), UNREADABLE)
+
+    assert whole == (1, b"", f"miniqueue: {UNREADABLE}: Input/output error\n")
+    assert lines.status == 1
+    assert lines.err == f"miniqueue: {UNREADABLE}: Input/output error; published by now: 2\n"
+    assert pages.bodies(topic) == [b"one", b"two"]
 
 
 def encoded(body: bytes) -> str:

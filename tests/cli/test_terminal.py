@@ -113,3 +113,29 @@ def test_ctrl_c_in_a_terminal_ends_a_subscription(
     assert pages.topic(topic)["acknowledged"] == 1
     assert pages.topic(topic)["inFlight"] == 0
     assert "Traceback" not in terminal.text
+
+
+@pytest.mark.parametrize("words", [["--peek"], []])
+def test_a_message_steers_no_terminal(
+    in_terminal: InTerminal, pages: Pages, topic: str, words: list[str]
+) -> None:
+    pages.publish(topic, "\x1b]0;owned\x07é\n\tsecond\x9b2J".encode(), b"\xff")
+
+    terminal = in_terminal("subscribe", topic, *words)
+
+    assert terminal.wait() == 0
+    assert b"\x1b" not in terminal.seen
+    assert r"\x1b]0;owned\x07é" in terminal.text
+    assert r"second\x9b2J" in terminal.text
+    assert r"\xff" in terminal.text
+
+
+def test_raw_bodies_reach_a_terminal_as_they_are(
+    in_terminal: InTerminal, pages: Pages, topic: str
+) -> None:
+    pages.publish(topic, b"\x1b[1mbold")
+
+    terminal = in_terminal("subscribe", topic, "--raw")
+
+    assert terminal.wait() == 0
+    assert b"\x1b[1mbold" in terminal.seen

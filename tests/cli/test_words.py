@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +86,32 @@ def test_what_is_missing_is_told(capsys: Output) -> None:
         "miniqueue: publish: the following arguments are required: TOPIC; "
         "`miniqueue publish -h` tells more\n"
     )
+
+
+def test_messages_without_a_topic_make_no_sense(capsys: Output) -> None:
+    done = words(capsys, "inspect", "nowhere", "-n", "2")
+
+    assert done == (2, b"", "miniqueue: inspect: --messages is of a topic: name it with --topic\n")
+
+
+@pytest.mark.parametrize(
+    "host", ["bad host!", "", "https://broker", "broker:8080", "-x", "a..b", "1.2.3", "x" * 64, "ä"]
+)
+def test_no_certificate_is_made_for_what_is_no_host(
+    host: str, capsys: Output, tmp_path: Path
+) -> None:
+    done = words(capsys, "cert", f"--host={host}", "--directory", str(tmp_path / "certs"))
+
+    assert done.status == 2
+    assert done.err.startswith(f"miniqueue: cert: --host: {host!r} is no host name, and no address")
+    assert not (tmp_path / "certs").exists()
+
+
+@pytest.mark.parametrize("host", ["broker", "*.example.org", "a_b.c-d.x1", "10.0.0.1", "fe80::1"])
+def test_a_certificate_is_made_for_names_and_addresses(
+    host: str, capsys: Output, tmp_path: Path
+) -> None:
+    assert words(capsys, "cert", "--host", host, "--directory", str(tmp_path)).status == 0
 
 
 def test_a_client_command_loads_nothing_of_a_broker_nor_of_a_screen() -> None:

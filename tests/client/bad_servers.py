@@ -182,9 +182,29 @@ def as_a_broker(request: Request) -> Answer | None:
         return Answer(201, b"", {"miniqueue-message-id": f"1-{next(_ids)}"})
     if request.path in {"/healthz", "/readyz"}:
         return Answer(200, b"ok", {"miniqueue-max-message": str(1 << 20)})
-    if request.path.startswith("/topics"):
+    return _page(request.path)
+
+
+def _page(path: str) -> Answer:
+    if path.startswith("/topics/"):
+        return json_answer(200, topic_page(path.removeprefix("/topics/")))
+    if path.startswith("/topics"):
         return json_answer(200, {"topics": []})
-    return json_answer(404, {"error": f"there is no page {request.path}"})
+    return json_answer(404, {"error": f"there is no page {path}"})
+
+
+def topic_page(name: str) -> dict[str, object]:
+    """What a broker tells of a topic in which nothing is, and never was."""
+    counts = ("ready", "inFlight", "delayed", "bytes", "published", "delivered")
+    more = ("acknowledged", "expired", "deadLettered", "consumers")
+    return {
+        "name": name,
+        **dict.fromkeys((*counts, *more), 0),
+        "oldestAgeSeconds": None,
+        "paused": False,
+        "policy": {"lease": None, "dedupeWindow": 300},
+        "deadLetterTopic": f"{name}.dead",
+    }
 
 
 def _by_tls(certificates: CertificatePaths, talk: Talk) -> ThreadedServer:

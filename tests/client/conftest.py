@@ -76,11 +76,22 @@ def broker(session_broker: RunningBroker) -> Iterator[RunningBroker]:
         yield session_broker
 
 
-@pytest.fixture
-def own_broker(certificates: CertificatePaths, tmp_path: Path) -> Iterator[RunningBroker]:
-    """A broker that a test may kill."""
-    with RunningBroker(tmp_path / "db", certificates, flags=FLAGS) as broker:
+@pytest.fixture(scope="session")
+def mortal_broker(
+    certificates: CertificatePaths, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningBroker]:
+    directory = tmp_path_factory.mktemp("db") / "miniqueue"
+    with RunningBroker(directory, certificates, flags=FLAGS) as broker:
         yield broker
+
+
+@pytest.fixture
+def own_broker(mortal_broker: RunningBroker) -> Iterator[RunningBroker]:
+    """A broker that a test may kill, as tests before it may have done."""
+    if not mortal_broker.is_running:
+        mortal_broker.restart()
+    with no_stumble(mortal_broker):
+        yield mortal_broker
 
 
 @pytest.fixture

@@ -27,7 +27,10 @@ from tests.client.mischief import Mischief
 from tests.client.proxy import Proxy
 from tests.outside.server import RunningBroker
 
-TOPIC = "faults"
+TERMS = ((None, None), (None, None), (None, 7), (0.1, None))
+"""Delay and priority of a publish."""
+
+LEASES = (None, None, 0.5)
 
 _PATIENCE = 60.0
 """For everything to come through when there is peace."""
@@ -110,8 +113,14 @@ class Reaper:
 class Run:
     """Publishers and consumers, and the books they keep."""
 
-    def __init__(
-        self, plan: Plan, broker: RunningBroker, proxy: Proxy, ca: Path, choices: random.Random
+    def __init__(  # noqa: PLR0913, PLR0917  as many as there are players
+        self,
+        plan: Plan,
+        broker: RunningBroker,
+        proxy: Proxy,
+        ca: Path,
+        topic: str,
+        choices: random.Random,
     ) -> None:
         self.ledger = Ledger(plan.room)
         self.left = 0
@@ -121,6 +130,7 @@ class Run:
         self._plan = plan
         self._proxy = proxy
         self._ca = ca
+        self._topic = topic
         self._choices = choices
         self._is_over = False
         self._reaper = Reaper(broker, proxy, choices, plan.bytes_of_a_life)
@@ -136,7 +146,7 @@ class Run:
         `look` is called again and again meanwhile. Raises what does not balance.
         """
         async with Client(self._proxy.url, ca=self._ca, timeout_seconds=_PATIENCE) as queue:
-            await queue.set_policy(TOPIC, {})
+            await queue.set_policy(self._topic, {})
             async with self._consumers(queue):
                 await self._publish_among_faults(queue, look)
             # What they held unsettled went back, to others who settle everything.
@@ -182,10 +192,10 @@ class Run:
     async def _wait_done(self, queue: Client) -> None:
         """Wait until the topic is empty; what it counts are our own counts."""
         with anyio.fail_after(_PATIENCE):
-            told = await queue.topic(TOPIC)
+            told = await queue.topic(self._topic)
             while told.ready + told.in_flight + told.delayed:
                 await anyio.sleep(_WAIT_TO_LOOK)
-                told = await queue.topic(TOPIC)
+                told = await queue.topic(self._topic)
         assert told.published == self.ledger.begun, "something was stored twice, or not at all"
         assert told.acknowledged == self.ledger.begun
 
@@ -193,7 +203,9 @@ class Run:
         """Publish one by one."""
         while not self._has_to_stop:
             number = self.ledger.begin()
-            receipt = await queue.publish(TOPIC, self._body(number))
+            delay, priority = self._choices.choice(TERMS)
+            body = self._body(number)
+            receipt = await queue.publish(self._topic, body, delay=delay, priority=priority)
             assert not receipt.is_duplicate
             self.ledger.confirm(number, receipt.message_id)
 
@@ -201,7 +213,7 @@ class Run:
         """Publish some in a row, and then some more."""
         while not self._has_to_stop:
             numbers = []
-            async with queue.publisher(TOPIC) as publisher:
+            async with queue.publisher(self._topic) as publisher:
                 for _ in range(self._choices.randint(1, 300)):
                     if self.ledger.is_full:
                         break
@@ -216,7 +228,7 @@ class Run:
             try:
                 async with Client(self._proxy.url, ca=self._ca, timeout_seconds=_PATIENCE) as queue:
                     number = self.ledger.begin()
-                    receipt = await queue.publish(TOPIC, self._body(number))
+                    receipt = await queue.publish(self._topic, self._body(number))
                     self.ledger.confirm(number, receipt.message_id)
                     self.visits += 1
             except Unavailable:
@@ -227,8 +239,10 @@ class Run:
         """Take some, settle most of them, leave in peace or not, and come again."""
         while True:
             count = self._choices.randint(1, 2000)
+            lease = self._choices.choice(LEASES)
+            subscription = queue.subscribe(self._topic, credit=self._plan.credit, lease=lease)
             with anyio.CancelScope() as scope:
-                async with queue.subscribe(TOPIC, credit=self._plan.credit) as deliveries:
+                async with subscription as deliveries:
                     async for delivery in deliveries:
                         await self._settle(delivery)
                         count -= 1
@@ -249,6 +263,10 @@ class Run:
                 case 3:
                     await delivery.release()
                 case 4:
+                    await delivery.touch()
+                    await delivery.ack()
+                    self.ledger.finish(number)
+                case 5:
                     self.left += 1  # it is not settled, and goes back in the end
                 case _:
                     await delivery.ack()

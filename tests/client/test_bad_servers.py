@@ -278,19 +278,19 @@ async def test_a_server_that_never_answers_is_given_up_when_the_time_is_over(
     make = getattr(bad_servers, kind)
     with make() if kind == "silent" else make(certificates) as server:
         begun = time.monotonic()
-        with pytest.raises(Unavailable, match=r"0\.3 s"):
-            async with Client(server.url, ca=certificates.authority, timeout_seconds=0.3):
+        with pytest.raises(Unavailable, match=r"0\.2 s"):
+            async with Client(server.url, ca=certificates.authority, timeout_seconds=0.2):
                 pass
         assert time.monotonic() - begun < 5
 
 
 async def test_bytes_at_random_are_no_http_2(certificates: CertificatePaths) -> None:
     with seeded_random() as choices:
-        for _ in range(5):
+        for _ in range(2):
             server = bad_servers.raves_instead_of_http2(certificates, choices.getrandbits(32))
 
             await expect_refused(
-                Unavailable, "", server, certificates.authority, timeout_seconds=0.3
+                Unavailable, "", server, certificates.authority, timeout_seconds=0.2
             )
 
 
@@ -302,7 +302,7 @@ async def test_a_server_that_sends_rubbish_is_left_and_asked_again(
         with case(kind), bad_servers.raves_behind_answers(certificates, rubbish) as server:
             async with Client(server.url, ca=certificates.authority) as queue:
                 with anyio.fail_after(PATIENCE):
-                    for _ in range(3):
+                    for _ in range(2):
                         await queue.publish("t", b"1")
 
 

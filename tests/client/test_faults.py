@@ -1,6 +1,5 @@
 """Random faults on the way, kill -9 at its end: nothing is lost, nothing is doubled."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -9,7 +8,6 @@ import pytest
 from tests.client.faults import Plan, Run
 from tests.client.leaks import rss_bytes
 from tests.client.proxy import Proxy
-from tests.outside.conftest import no_stumble
 from tests.outside.seed import seeded_random
 from tests.outside.server import RunningBroker
 
@@ -20,18 +18,12 @@ PLAN = Plan(seconds=2.5, kills=2, every_bytes=30_000, bytes_of_a_life=250_000)
 ALLOWED_GROWTH = 64 << 20
 
 
-@pytest.fixture
-def mortal_broker(own_broker: RunningBroker) -> Iterator[RunningBroker]:
-    with no_stumble(own_broker):
-        yield own_broker
-
-
 async def test_what_is_published_among_faults_and_kills_is_acknowledged_once(
-    mortal_broker: RunningBroker, ca: Path
+    own_broker: RunningBroker, ca: Path, topic: str
 ) -> None:
     before = rss_bytes()
-    with seeded_random() as choices, Proxy(mortal_broker.port) as proxy:
-        run = Run(PLAN, mortal_broker, proxy, ca, choices)
+    with seeded_random() as choices, Proxy(own_broker.port) as proxy:
+        run = Run(PLAN, own_broker, proxy, ca, topic, choices)
         with anyio.fail_after(60):
             await run.go()
 

@@ -2,10 +2,11 @@
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
-from miniqueue_py.client import Client
+from miniqueue_py.client import Client, Delivery
 from miniqueue_py.client.errors import AlreadySettled
-from miniqueue_py.errors import BadParameter
+from miniqueue_py.errors import BadParameter, LeaseExpired
 from tests.client.proxy import Proxy
 from tests.client.waiting import PATIENCE, publish_all, take, wait_counts
 
@@ -109,6 +110,87 @@ async def test_settled_twice_is_an_error_and_the_first_holds(queue: Client, topi
                 await again()
 
     await wait_counts(queue, topic, ready=0, in_flight=0, acknowledged=1)
+
+
+async def test_an_expiry_that_has_come_is_known_when_it_is_settled(
+    queue: Client, topic: str
+) -> None:
+    """Though nobody has received since."""
+    await queue.publish(topic, b"1")
+    async with queue.subscribe(topic, lease=0.02) as deliveries:
+        late = await deliveries.receive()
+        await wait_until_expired(late)
+
+        with pytest.raises(LeaseExpired):
+            await late.ack()
+        assert not late.is_settled
+
+
+async def wait_until_expired(late: Delivery) -> None:
+    """Touch it until that is refused: nothing is received."""
+    with anyio.fail_after(PATIENCE):
+        while True:
+            await anyio.sleep(0.05)
+            try:
+                await late.touch()
+            except LeaseExpired:
+                return
+
+
+async def test_what_comes_while_one_settles_is_received_in_order(queue: Client, topic: str) -> None:
+    bodies = [b"%d" % number for number in range(50)]
+    received = []
+    async with queue.subscribe(topic, credit=10, lease=60) as deliveries:
+        await publish_all(queue, topic, *bodies)
+        with anyio.fail_after(PATIENCE):
+            async for delivery in deliveries:
+                received.append(delivery.body)
+                await anyio.sleep(0.001)
+                await delivery.touch()
+                await delivery.ack()
+                if len(received) == len(bodies):
+                    break
+
+    assert received == bodies
+
+
+async def test_who_waits_is_woken_by_what_another_task_saw_first(queue: Client, topic: str) -> None:
+    """The one that settles takes what has come, before the one that waits for it runs."""
+    await queue.publish(topic, b"1")
+    got: list[Delivery] = []
+
+    async with queue.subscribe(topic, lease=60) as deliveries:
+        held = await deliveries.receive()
+
+        async def touch() -> None:
+            while not got:
+                await held.touch()
+                await checkpoint()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(touch)
+            with anyio.fail_after(PATIENCE):
+                await queue.publish(topic, b"2")
+                got.append(await deliveries.receive())
+
+    assert got[0].body == b"2"
+
+
+async def test_what_came_unseen_while_one_settled_is_given_back(queue: Client, topic: str) -> None:
+    await publish_all(queue, topic, b"1", b"2", b"3")
+    async with queue.subscribe(topic, lease=60) as deliveries:
+        held = await deliveries.receive()
+        await wait_counts(queue, topic, in_flight=3)
+        await held.touch()
+        await held.ack()
+
+    await wait_counts(queue, topic, in_flight=0, ready=2)
+    assert await attempts(queue, topic, 2) == [1, 1]
+
+
+async def attempts(queue: Client, topic: str, count: int) -> list[int]:
+    async with queue.subscribe(topic) as deliveries:
+        return [(await deliveries.receive()).attempt for _ in range(count)]
 
 
 async def test_deliveries_are_settled_in_any_order(queue: Client, topic: str) -> None:

@@ -275,10 +275,10 @@ async def test_a_lease_that_runs_out_is_told_to_who_settles(queue: Client, topic
 
 async def test_a_touched_lease_does_not_run_out(queue: Client, topic: str) -> None:
     await queue.publish(topic, b"1")
-    async with queue.subscribe(topic, lease=0.4) as deliveries:
+    async with queue.subscribe(topic, lease=0.2) as deliveries:
         held = await deliveries.receive()
         for _ in range(8):
-            await anyio.sleep(0.1)
+            await anyio.sleep(0.05)
             await held.touch()
 
         assert deliveries.receive_nowait() is None
@@ -334,3 +334,22 @@ async def test_a_subscription_says_when_it_is_away_and_when_it_is_back(
     away, back = [record.getMessage() for record in caplog.records]
     assert away.startswith(f"subscription to {topic!r} is away: ")
     assert back == f"subscribed to {topic!r} again"
+
+
+@pytest.mark.parametrize("is_of_policy", [True, False], ids=["policy", "own"])
+async def test_what_waits_for_a_slow_handler_does_not_expire_unseen(
+    queue: Client, topic: str, *, is_of_policy: bool
+) -> None:
+    lease = 0.3
+    await queue.set_policy(topic, {"maxDeliveries": 1, "lease": lease if is_of_policy else None})
+    await publish_all(queue, topic, *NUMBERS[:4])
+
+    async with queue.subscribe(topic, lease=None if is_of_policy else lease) as deliveries:
+        for expected in NUMBERS[:4]:
+            delivery = await deliveries.receive()
+            await anyio.sleep(lease / 2)  # a handler at work
+            assert delivery.body == expected
+            await delivery.ack()
+
+    seen = await wait_counts(queue, topic, in_flight=0, ready=0)
+    assert (seen.acknowledged, seen.dead_lettered) == (4, 0)

@@ -46,15 +46,6 @@ async def test_topics_are_listed_by_name(queue: Client, topic: str) -> None:
 
 async def test_all_pages_of_topics_are_listed(certificates: CertificatePaths) -> None:
     """However many there are; the name that a page ends with may be any name."""
-    told: dict[str, object] = {
-        "ready": 0,
-        "inFlight": 0,
-        "delayed": 0,
-        "bytes": 0,
-        "oldestAgeSeconds": None,
-    }
-    told |= dict.fromkeys(("published", "delivered", "acknowledged", "expired"), 0)
-    told |= {"deadLettered": 0, "consumers": 0, "paused": False, "policy": {}}
     names = ["a", "b&c", "d=e", "größe", "z+ z"]
 
     def answer(request: Request) -> Answer | None:
@@ -62,7 +53,7 @@ async def test_all_pages_of_topics_are_listed(certificates: CertificatePaths) ->
             return bad_servers.as_a_broker(request)
         asked.append(request.path)
         name = names[len(asked) - 1]
-        page = {"topics": [{"name": name, "deadLetterTopic": f"{name}.dead"} | told]}
+        page: dict[str, object] = {"topics": [bad_servers.topic_page(name)]}
         return json_answer(200, page if name == names[-1] else page | {"next": name})
 
     asked: list[str] = []

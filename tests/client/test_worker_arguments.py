@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pydantic
@@ -35,6 +35,22 @@ class Point:
 @pydantic.dataclasses.dataclass
 class Strict:
     x: pydantic.PositiveInt
+
+
+class Batch(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    emails: list[Email] = []
+    by_name: dict[str, Email] = {}
+    count: int = pydantic.Field(default=0, alias="howMany")
+    parent: "Batch | None" = None
+
+
+class Parcel(msgspec.Struct, rename="kebab", forbid_unknown_fields=True):
+    sent_to: Point
+    kind: Literal["small", "large"] = "small"
+    by_name: dict[str, Point] = {}
+    weight: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 class Held:
@@ -92,15 +108,29 @@ async def test_a_body_becomes_what_the_annotation_says(
         (dict, b'["secret"]', "no dict"),
         (list, b"{}", "no list"),
         (Any, b"\xff\xfe", "no JSON"),
-        (Email, b'{"to":17}', r"no Email \(string_type\)"),
-        (Email, b'{"secret":"secret"}', r"no Email \(missing\)"),
+        (Email, b'{"to":17}', r"no Email \(string_type at \$\.to\)"),
+        (Email, b'{"secret":"secret"}', r"no Email \(missing at \$\.to\)"),
         (Email, b"secret", r"no Email \(json_invalid\)"),
-        (Strict, b'{"x":-17}', r"no Strict \(greater_than\)"),
-        (Order, b'{"number":"secret"}', r"no Order \(ValidationError at \$\.number\)"),
+        (Strict, b'{"x":-17}', r"no Strict \(greater_than at \$\.x\)"),
+        (Order, b'{"number":"secret"}', r"no Order \(expected int, got str at \$\.number\)"),
         (Order, b"secret", r"no Order \(DecodeError\)"),
         (Order, b'{"number":1,"kind":"\xff"}', "no Order"),
         (list[int], b'["secret"]', r"at \$\[0\]|at \$\[\.\.\.\]"),
-        (Point, b"{}", r"no Point \(ValidationError\)"),
+        (Point, b"{}", r"no Point \(missing at \$\.x\)"),
+        (Point, b'["secret"]', r"no Point \(expected object, got array\)"),
+        (Batch, b'{"emails":[{"to":"a"},{}]}', r"\(missing at \$\.emails\[1\]\.to\)"),
+        (Batch, b'{"by_name":{"secret":{}}}', r"\(missing at \$\.by_name\[\.\.\.\]\.to\)"),
+        (Batch, b'{"howMany":"secret"}', r"\(int_parsing at \$\.howMany\)"),
+        (Batch, b'{"parent":{"howMany":{}}}', r"\(int_type at \$\.parent\.howMany\)"),
+        (Batch, b'{"secret":1}', r"\(extra_forbidden at \$\[\.\.\.\]\)"),
+        (list[Batch], b'[{"secret":1,"a":1,"b":1,"c":1}]', r"\[\.\.\.\], \.\.\.\)"),
+        (Parcel, b'{"sent-to":{"x":1}}', r"\(missing at \$\.sent-to\.y\)"),
+        (Parcel, b'{"kind":"secret"}', r"\(ValidationError at \$\.kind\)"),
+        (Parcel, b'{"kind":"` - at `$.secret"}', r"\(ValidationError at \$\.kind\)"),
+        (Parcel, b'{"weight":0}', r"\(expected int >= 1 at \$\.weight\)"),
+        (Parcel, b'{"by-name":{"secret":1}}', r"got int at \$\.by-name\[\.\.\.\]\)"),
+        (Parcel, b'{"secret":1}', r"no Parcel \(ValidationError\)"),
+        (Parcel, b'{"a` - at `$.secret":1}', r"no Parcel \(ValidationError\)"),
         (Point, b"[" * 100_000, "no Point"),
     ],
 )

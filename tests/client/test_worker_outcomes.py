@@ -1,5 +1,7 @@
 """By how a handler ends it is decided what becomes of its message."""
 
+from decimal import Decimal
+
 import pytest
 
 from miniqueue_py.client import Reject, Retry
@@ -24,6 +26,7 @@ DELAYS = Delays(chance=lambda: 0.0)
     [
         (None, Done()),
         (Retry(after=60), SetAside(60, has_failed=False)),
+        (Retry(after=Decimal(60)), SetAside(60, has_failed=False)),  # type: ignore[arg-type]
         (Retry(after=0.0), SetAside(0.0, has_failed=False)),
         (Retry(), SetAside(8.0, has_failed=False)),
         (Reject("why"), Buried("why")),

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -170,15 +171,14 @@ def test_closing_ends_the_waits_of_other_threads(url: str, ca: Path, topic: str)
     assert [type(problem) for problem in problems] == [ClientClosed]
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_process_that_was_forked_is_told_to_open_its_own(queue: SyncClient, topic: str) -> None:
+def told_in_a_fork(use: Callable[[], None]) -> str:
+    """Return what a forked process is told that uses what it inherited."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            queue.publish(topic, b"")
+            use()
         except Misuse as error:
-            queue.close()
             os.write(writing, str(error).encode())
         finally:
             os._exit(0)
@@ -186,6 +186,25 @@ def test_a_process_that_was_forked_is_told_to_open_its_own(queue: SyncClient, to
     with os.fdopen(reading, "rb") as pipe:
         told = pipe.read().decode()
     os.waitpid(child, 0)
+    return told
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_process_that_was_forked_is_told_to_open_its_own(queue: SyncClient, topic: str) -> None:
+    def use() -> None:
+        try:
+            queue.publish(topic, b"")
+        finally:
+            queue.close()
+
+    assert "open one in each process" in told_in_a_fork(use)
+    assert not queue.publish(topic, b"").is_duplicate
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_cannot_send_on_an_inherited_stream(queue: SyncClient, topic: str) -> None:
+    with queue.publisher(topic) as publisher:
+        publisher.send(b"1")  # and the next one would only lie beside it
+        told = told_in_a_fork(lambda: publisher.send(b"2"))
 
     assert "open one in each process" in told
-    assert not queue.publish(topic, b"").is_duplicate

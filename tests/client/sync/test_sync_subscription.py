@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import pytest
 
@@ -176,6 +177,49 @@ def test_a_lease_that_ran_out_is_told(queue: SyncClient, topic: str) -> None:
             late.ack()
 
 
+def test_an_expiry_is_known_while_nobody_receives(queue: SyncClient, topic: str) -> None:
+    publish_numbers(queue, topic, 1)
+
+    with queue.subscribe(topic, lease=0.05) as deliveries:
+        late = deliveries.receive()
+        wait_until(lambda: late.is_expired, "the lease is over")
+
+        with pytest.raises(LeaseExpired):
+            late.ack()
+        with pytest.raises(LeaseExpired):
+            late.dack(1)
+        assert not late.is_settled
+
+
+def test_what_waits_while_the_caller_is_busy_does_not_expire(queue: SyncClient, topic: str) -> None:
+    publish_numbers(queue, topic, 5)
+
+    with queue.subscribe(topic, credit=20, lease=0.5) as deliveries:
+        first = deliveries.receive()
+        wait_until(lambda: first.is_expired, "the lease of what is held")
+        rest = [deliveries.receive() for _ in range(5)]
+        for delivery in rest:
+            delivery.ack()
+
+    assert sorted(delivery.attempt for delivery in rest) == [1, 1, 1, 1, 2]
+    assert queue.topic(topic).acknowledged == 5
+
+
+def test_expiry_is_known_on_the_stream_after_a_lost_connection_too(
+    far_queue: SyncClient, topic: str, proxy: Proxy
+) -> None:
+    publish_numbers(far_queue, topic, 1)
+
+    with far_queue.subscribe(topic, lease=0.1) as deliveries:
+        lost = deliveries.receive()
+        proxy.reset()
+        wait_until(lambda: lost.is_lost, "the delivery is lost")
+        late = deliveries.receive(timeout=PATIENCE)
+        assert late is not None
+
+        wait_until(lambda: late.is_expired, "the lease is over")
+
+
 def test_what_is_not_settled_goes_back_when_the_block_ends(queue: SyncClient, topic: str) -> None:
     publish_numbers(queue, topic, 5)
 
@@ -191,6 +235,19 @@ def test_what_is_not_settled_goes_back_when_the_block_ends(queue: SyncClient, to
         deliveries.receive_nowait()
     with pytest.raises(ClientClosed):
         next(deliveries)
+
+
+def test_what_nobody_has_seen_goes_back_without_a_mark(queue: SyncClient, topic: str) -> None:
+    publish_numbers(queue, topic, 5)
+
+    with queue.subscribe(topic, credit=10) as deliveries:
+        wait_counts(queue, topic, in_flight=5)
+        deliveries.receive()
+
+    wait_counts(queue, topic, ready=5, in_flight=0)
+    with queue.subscribe(topic) as deliveries:
+        attempts = {delivery.body: delivery.attempt for delivery in islice(deliveries, 5)}
+    assert attempts == {b"0": 2, b"1": 1, b"2": 1, b"3": 1, b"4": 1}
 
 
 def test_after_a_lost_connection_the_same_messages_come_again(
