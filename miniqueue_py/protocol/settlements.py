@@ -46,7 +46,7 @@ class Settlements:
 
     def _commands(self, word: str, numbers: list[int]) -> Iterator[bytes]:
         if word == "TOUCH":
-            yield from _listed(word, numbers)
+            yield from _listed(word, sorted(set(numbers)))  # said twice it means no more
             return
         numbers.sort()
         last = numbers[-1]

@@ -45,7 +45,7 @@ async def test_a_publish_may_be_cancelled_anywhere(queue: Client, topic: str) ->
     await expect_clean_when_cancelled_anywhere(lambda: queue.publish(topic, b"1"), queue, topic, 2)
 
 
-@pytest.mark.parametrize("answered", [0, 1, 10, 99])
+@pytest.mark.parametrize("answered", [1, 99])
 async def test_publishes_under_way_may_be_cancelled_together(
     queue: Client, topic: str, answered: int
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from miniqueue_py.client import Client, Receipt
 from miniqueue_py.client.errors import NoAnswer
 from miniqueue_py.errors import Contradiction, TopicFull
+from tests.client.cases import case
 from tests.client.proxy import Proxy
 from tests.client.waiting import take, wait_counts, wait_until
 
@@ -47,14 +48,14 @@ async def test_text_is_published_as_utf_8(queue: Client, topic: str) -> None:
     assert await take(queue, topic, 1) == ["Grüße, 日本".encode()]
 
 
-@pytest.mark.parametrize("name", ["a b", "100%", "größe", "a+b", "?x=1", "#", "..", "a&b"])
-async def test_a_topic_may_have_any_name(queue: Client, topic: str, name: str) -> None:
-    name = f"{topic} {name}"
+async def test_a_topic_may_have_any_name(queue: Client, topic: str) -> None:
+    for part in ("a b", "100%", "größe", "a+b", "?x=1", "#", "..", "a&b"):
+        name = f"{topic} {part}"
+        with case(name):
+            await queue.publish(name, b"1")
 
-    await queue.publish(name, b"1")
-
-    assert await take(queue, name, 1) == [b"1"]
-    assert (await queue.topic(name)).name == name
+            assert await take(queue, name, 1) == [b"1"]
+            assert (await queue.topic(name)).name == name
 
 
 async def test_a_key_that_is_known_stores_nothing_and_names_the_first(

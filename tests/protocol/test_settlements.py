@@ -37,6 +37,7 @@ def test_a_touch_settles_nothing() -> None:
     settlements = Settlements()
 
     assert settlements.encode([("TOUCH", 1), ("ACK", 2)]) == b'"TOUCH 1"\n"ACK 2"\n'
+    assert settlements.encode([("TOUCH", 3), ("TOUCH", 1), ("TOUCH", 3)]) == b'"TOUCH 1 3"\n'
 
 
 words = st.sampled_from(["ACK", "NACK", "BACK", "DACK 5", "DEAD", "RELEASE"])
