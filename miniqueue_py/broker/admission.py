@@ -18,8 +18,23 @@ class Limits:
     max_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What a door lets one topic hold, whatever its policy says; None means no cap."""
+
+    max_messages: int | None = None
+    max_bytes: int | None = None
+
+
+NO_CAPS = Caps()
+
+
 def admit(
-    storage: Storage, limits: Limits, topic: str, publications: Sequence[Publication]
+    storage: Storage,
+    limits: Limits,
+    topic: str,
+    publications: Sequence[Publication],
+    caps: Caps = NO_CAPS,
 ) -> tuple[Sequence[Publication], TopicPolicy]:
     """Return what is to be stored, and the topic's policy, under which that is.
 
@@ -32,8 +47,9 @@ def admit(
         _check_life(publication, policy)
     messages = sum(len(publication.bodies) for publication in publications)
     size = sum(sum(map(len, publication.bodies)) for publication in publications)
-    if policy.max_messages is not None or policy.max_bytes is not None:
-        _check_topic(policy, storage.statistics(topic), topic, messages, size)
+    for each in (policy, caps):
+        if each.max_messages is not None or each.max_bytes is not None:
+            _check_topic(each, storage.statistics(topic), topic, messages, size)
     if limits.max_messages or limits.max_bytes:
         _check_broker(storage, limits, messages, size)
     return [_under(policy, publication) for publication in publications], policy
@@ -57,13 +73,13 @@ def _check_life(publication: Publication, policy: TopicPolicy) -> None:
 
 
 def _check_topic(
-    policy: TopicPolicy, held: TopicStatistics, topic: str, messages: int, size: int
+    caps: TopicPolicy | Caps, held: TopicStatistics, topic: str, messages: int, size: int
 ) -> None:
     messages += held.ready + held.in_flight + held.delayed + held.arriving
-    if policy.max_messages is not None and messages > policy.max_messages:
-        raise CapReached("maxMessages", policy.max_messages, topic)
-    if policy.max_bytes is not None and held.bytes + size > policy.max_bytes:
-        raise CapReached("maxBytes", policy.max_bytes, topic)
+    if caps.max_messages is not None and messages > caps.max_messages:
+        raise CapReached("maxMessages", caps.max_messages, topic)
+    if caps.max_bytes is not None and held.bytes + size > caps.max_bytes:
+        raise CapReached("maxBytes", caps.max_bytes, topic)
 
 
 def _check_broker(storage: Storage, limits: Limits, messages: int, size: int) -> None:

@@ -15,12 +15,14 @@ is one way to be woken, so no wake-up can be forgotten.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from miniqueue_py.broker.delivery import Delivery, Outcome
 from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
 from miniqueue_py.broker.policy import TopicPolicy
+from miniqueue_py.broker.write_times import WriteTimes
 from miniqueue_py.errors import StorageUnavailable
 
 
@@ -110,6 +112,14 @@ class Storage(Protocol):
         """End deliveries; return those that were not held any more and so changed nothing."""
         ...
 
+    def settled(self) -> "asyncio.Future[None]":
+        """Return what is done when every settlement so far is as durable as a publish.
+
+        Raises StorageUnavailable, at once or when awaited; then a restart may
+        find those messages again.
+        """
+        ...
+
     def release_due(self, now: float, limit: int) -> Moved:
         """Make the moves whose time has come, at most `limit` of them.
 
@@ -132,6 +142,27 @@ class Storage(Protocol):
         """Return what would be handed out next, and hand out nothing.
 
         As `lease` it returns, and reads, no further message behind `max_bytes`.
+        """
+        ...
+
+    def snapshot(self, topic: str, now: float) -> AbstractContextManager[Iterator[Message]]:
+        """Show the ready messages of a topic, in order, as they stand when the block begins.
+
+        They are read as they are asked for, and nothing that happens meanwhile
+        changes what is shown. Attempts that were counted without `must_last`
+        may not show. Raises StorageUnavailable, in the middle too.
+        """
+        ...
+
+    async def replace(self, topic: str, source: str) -> None:
+        """Let a topic take the place of another: its name becomes `topic`, and `source` is free.
+
+        What was `topic` is gone as by `purge`, but its policy, which is that of
+        the new one now. What else `source` has, in whatever state, it keeps:
+        messages, deliveries, keys, counts, statistics. One that does not exist
+        is an empty one. A crash finds the old or the new; the new is durable
+        when it returns. In constant time. Raises StorageUnavailable, and then
+        it is the new one until a restart.
         """
         ...
 
@@ -166,6 +197,10 @@ class Storage(Protocol):
 
     def totals(self) -> Totals:
         """Count all messages and the bytes of their bodies."""
+        ...
+
+    def write_times(self) -> WriteTimes:
+        """Return how long writes took: it is not a copy, and goes on."""
         ...
 
     def watch(self, on_ready: Callable[[str], None]) -> None:

@@ -163,6 +163,10 @@ class Model:
                 seen.append(item)
         return seen
 
+    def snapshot(self, name: str) -> list[Item]:
+        topic = self.topics.get(name) or Topic(0)
+        return [item for item in topic.ready if not item.is_over(self.now_ms)]
+
     def acknowledge(self, item: Item) -> None:
         topic = self._let_go(item)
         topic.acknowledged += 1
@@ -238,6 +242,17 @@ class Model:
 
     def purge(self, name: str) -> None:
         self.topics.pop(name, None)
+
+    def replace(self, name: str, source: str) -> None:
+        if name == source:
+            return
+        policy = self.topics[name].policy if name in self.topics else DEFAULT_POLICY
+        topic = self.open(source)
+        del self.topics[source]
+        self.topics[name] = topic
+        topic.policy = policy
+        for item in topic.items():
+            item.topic = name
 
     def reopen(self) -> None:
         """What was in flight stands where it stood; attempts that were not written are lost."""

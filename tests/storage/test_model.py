@@ -7,39 +7,25 @@ how many were delivered since the last write.
 """
 
 import asyncio
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any
+from itertools import islice
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
 
-from miniqueue_py.broker.delivery import ACK, REDRIVE, Bury, Delay, Delivery, Outcome, Requeue
+from miniqueue_py.broker.delivery import ACK, REDRIVE, Bury, Delay, Outcome, Requeue
 from miniqueue_py.broker.message import BatchCount, Publication
 from miniqueue_py.broker.policy import TopicPolicy
-from miniqueue_py.broker.storage import Moved, Storage
-from miniqueue_py.storage import open_storage
 from miniqueue_py.storage.leveldb import window
-from tests.storage.model import Item, Model, Topic
+from tests.storage.pair import TOPICS, Pair, Shown
 
-TOPICS = ("a", "ab", "b")
 STEP_MS = 125
 """An eighth of a second: floats hold it exactly."""
-
-IN_MEMORY = Path("/dev/shm")  # noqa: S108  a walk has a directory of its own in it
-"""A walk opens its database many times, and LevelDB waits for the disk each time;
-what is durable when, is tested elsewhere."""
 
 topics = st.sampled_from(TOPICS)
 eighths = st.integers(0, 8).map(lambda number: number / 8)
@@ -57,26 +43,8 @@ requeues = st.tuples(st.booleans(), st.booleans(), st.booleans()).map(lambda how
 policies = st.booleans().map(lambda is_paused: TopicPolicy(lease=30.0, is_paused=is_paused))
 
 
-class StorageMachine(RuleBasedStateMachine):
+class StorageMachine(Pair):
     """Draws from every verb; the model says what must come back."""
-
-    can_reopen = False
-    may_forget_attempts = False
-    """Those that were counted without `must_last`: a small window drops what it held of them."""
-
-    @initialize()
-    def open(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.directory = tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None)
-        self.heard: set[str] = set()
-        self.storage = self._open()
-        self.model = Model()
-        self.held: list[tuple[Delivery, Item]] = []
-        self.settled: list[Delivery] = []
-
-    @property
-    def now(self) -> float:
-        return self.model.now_ms / 1000
 
     @rule(
         name=topics,
@@ -176,127 +144,73 @@ class StorageMachine(RuleBasedStateMachine):
         self.settled += [delivery for delivery, item in self.held if item.topic == name]
         self.held = [held for held in self.held if held[1].topic != name]
 
+    @rule(name=topics, source=topics)
+    def replace(self, name: str, source: str) -> None:
+        if name != source:
+            self.settled += [delivery for delivery, item in self.held if item.topic == name]
+            self.held = [held for held in self.held if held[1].topic != name]
+        with self.hearing():
+            self.wait(self.storage.replace(name, source))
+            self.model.replace(name, source)
+
+    @rule(name=topics)
+    def begin_snapshot(self, name: str) -> None:
+        snapshot = self.storage.snapshot(name, self.now)
+        messages = self.run(snapshot.__enter__)
+        expected = [self.messages_of(item) for item in self.model.snapshot(name)]
+        self.shown.append(Shown(snapshot, messages, expected))
+
+    @precondition(lambda self: self.shown)
+    @rule(data=st.data(), most=st.integers(0, 6))
+    def read_snapshot(self, data: st.DataObject, most: int) -> None:
+        shown = data.draw(st.sampled_from(self.shown))
+        for message in islice(shown.messages, most):
+            assert message in shown.expected.pop(0)
+
+    @precondition(lambda self: self.shown)
+    @rule(data=st.data())
+    def end_snapshot(self, data: st.DataObject) -> None:
+        shown = self.shown.pop(data.draw(st.integers(0, len(self.shown) - 1)))
+        for message in shown.messages:
+            assert message in shown.expected.pop(0)
+        assert shown.expected == []
+        shown.snapshot.__exit__(None, None, None)
+
     @rule(name=topics, policy=policies)
     def set_policy(self, name: str, policy: TopicPolicy) -> None:
         self.wait(self.storage.set_policy(name, policy))
         self.model.open(name).policy = policy
 
-    @precondition(lambda self: self.can_reopen)
-    @rule()
-    def reopen(self) -> None:
-        self.wait(self.storage.aclose())
-        self.storage = self._open()
-        self.model.reopen()
-        self.held.clear()
-        self.settled.clear()  # receipts of a process that is no more
-
-    @precondition(lambda self: self.can_reopen)
-    @rule()
-    def kill(self) -> None:
-        """Go on with what was written by the end of this turn of the loop."""
-        storage: Any = self.storage
-        self.wait(asyncio.sleep(0))
-        self.run(lambda: storage._committer.fail(OSError("killed")))
-        self.wait(storage.aclose())
-        self.storage = self._open()
-        self.model.reopen()
-        self.held.clear()
-        self.settled.clear()
-        for name, topic in self.model.topics.items():
-            # Written with whatever is written next, and that did not happen.
-            delivered = self.storage.statistics(name).delivered
-            assert delivered <= topic.delivered
-            topic.delivered = delivered
-
-    @invariant()
-    def everything_told_is_exact(self) -> None:
-        model, storage = self.model, self.storage
-        assert set(storage.topics()) == set(model.topics)
-        for name in TOPICS:
-            topic = model.topics.get(name) or Topic(0)
-            assert storage.statistics(name) == topic.statistics()
-            assert storage.policy(name) == topic.policy
-            assert storage.oldest_ms(name) == topic.oldest_ms()
-        items = [item for topic in model.topics.values() for item in topic.items()]
-        assert storage.totals() == (len(items), sum(len(item.body) for item in items))
-
-    def teardown(self) -> None:
-        with suppress(AttributeError):
-            self.wait(self.storage.aclose())
-            self.loop.close()
-            self.directory.cleanup()
-
-    # How the two are driven
-
-    def settle(self, data: st.DataObject, outcome: Outcome, move: Callable[[Item], None]) -> None:
-        chosen = data.draw(
-            st.lists(st.sampled_from(range(len(self.held))), min_size=1, max_size=5, unique=True)
-        )
-        ended = [self.held[index] for index in chosen]
-        self.held = [held for held in self.held if held not in ended]
-        deliveries = [delivery for delivery, _ in ended]
-        with self.hearing():
-            assert not self.run(lambda: self.storage.settle(deliveries, outcome))
-            for _, item in ended:
-                move(item)
-        self.settled += deliveries
-
-    def release(self, limit: int) -> bool:
-        """Make a slice of what is due; tell if there is more."""
-        with self.hearing():
-            moved: Moved = self.run(lambda: self.storage.release_due(self.now, limit))
-            # What is looked at and not moved counts against the limit too: so
-            # a slice may be shorter than the model's, but it begins alike.
-            done = moved.restored + moved.expired
-            assert done <= limit
-            assert self.model.release(done) == moved[:2]
-        if not moved.has_more:
-            assert self.model.is_release_over()
-            self.model.end_release()
-        return moved.has_more
-
-    @contextmanager
-    def hearing(self) -> Iterator[None]:
-        """Expect to be told of every topic where something becomes ready in the block."""
-        before = self.model.ready_ids()
-        self.heard.clear()
-        yield
-        for name, ids in self.model.ready_ids().items():
-            assert name in self.heard or ids <= before.get(name, set())
-
-    def compare(self, messages: Any, items: list[Item]) -> None:
-        assert len(messages) == len(items)
-        for message, item in zip(messages, items, strict=True):
-            attempts = {item.attempts}
-            if self.may_forget_attempts:
-                attempts.add(item.written_attempts)
-            assert message in [item.message(known) for known in attempts]
-
-    def run(self, call: Callable[[], Any]) -> Any:
-        """Make a sync call inside the loop."""
-
-        async def inside() -> Any:
-            return call()
-
-        return self.loop.run_until_complete(inside())
-
-    def wait(self, awaitable: Any) -> Any:
-        return self.loop.run_until_complete(awaitable)
-
-    def _open(self) -> Storage:
-        url = self.directory.name if self.can_reopen else "memory:"
-
-        def opened() -> Storage:
-            storage = open_storage(url, fsync="never")
-            storage.watch(self.heard.add)
-            return storage
-
-        storage: Storage = self.run(opened)
-        return storage
-
 
 class LevelStorageMachine(StorageMachine):
     can_reopen = True
+
+    @rule()
+    def reopen(self) -> None:
+        self.let_snapshots_go()
+        self.wait(self.storage.aclose())
+        self.open_again()
+
+    @rule()
+    def kill(self) -> None:
+        """Go on with what was written by the end of this turn of the loop."""
+        self.wait(self.fail_after(1))
+        self.open_again_killed()
+
+    @rule(name=topics, source=topics, turns=st.integers(0, 3))
+    def kill_while_replacing(self, name: str, source: str, turns: int) -> None:
+        self.wait(asyncio.sleep(0))
+
+        async def replace() -> None:
+            replacing = asyncio.create_task(self.storage.replace(name, source))
+            await self.fail_after(turns)
+            await asyncio.wait([replacing])
+            replacing.exception()
+
+        self.wait(replace())
+        if turns >= 2:  # one to begin, one to write
+            self.model.replace(name, source)
+        self.open_again_killed()
 
 
 class NarrowLevelStorageMachine(LevelStorageMachine):

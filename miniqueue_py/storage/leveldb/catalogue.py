@@ -72,6 +72,12 @@ class Catalogue:
         self.bytes -= state.size
         del self._by_name[state.name], self._by_id[state.id]
 
+    def rename(self, state: TopicState, name: str) -> None:
+        """Give a topic another name, which nobody has; its record is not written by this."""
+        del self._by_name[state.name]
+        state.name = name
+        self._by_name[name] = state
+
     def count(self, state: TopicState, messages: int, size: int) -> None:
         """Take note that so much more, or less, is in a topic."""
         self.messages += messages

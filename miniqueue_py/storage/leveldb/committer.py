@@ -19,10 +19,12 @@ after it, because nobody knows what a file holds after that.
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from time import perf_counter
 from typing import Any, TypeVar
 
 import plyvel
 
+from miniqueue_py.broker.write_times import Times, WriteTimes
 from miniqueue_py.errors import DiskFull, StorageCorrupt, StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
 from miniqueue_py.storage.leveldb import keys
@@ -60,6 +62,7 @@ class Committer:
         self._next = Written()
         self._turn: asyncio.Handle | None = None
         self._syncer = Syncer(sync, policy, interval_seconds, self._confirm, self._fail_synced)
+        self.write_times = WriteTimes(commit=Times(), fsync=self._syncer.times)
 
     def watch(
         self,
@@ -194,6 +197,7 @@ class Committer:
     def _write(self) -> None:
         if not (self._changes or self._dirty):
             return
+        began = perf_counter()
         batch = self._database.write_batch()
         put = batch.put
         self._changes.write_to(put, batch.delete)
@@ -204,6 +208,7 @@ class Committer:
             if not topic.is_dead:
                 put(keys.topic_key(topic.id), topic.encode())
         batch.write()
+        self.write_times.commit.note(perf_counter() - began)
         self._changes.clear()
         self._dirty.clear()
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import plyvel
 
 from miniqueue_py.broker.delivery import Delivery, Outcome
 from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
-from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy, encode_policy
+from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
 from miniqueue_py.broker.storage import Moved, TopicStatistics, Totals
+from miniqueue_py.broker.write_times import WriteTimes
 from miniqueue_py.errors import DatabaseRefused, StorageCorrupt, StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
-from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.agenda import Agendas
 from miniqueue_py.storage.leveldb.arrivals import Arrivals
 from miniqueue_py.storage.leveldb.catalogue import Catalogue
@@ -30,7 +31,9 @@ from miniqueue_py.storage.leveldb.janitor import Janitor
 from miniqueue_py.storage.leveldb.line import Line
 from miniqueue_py.storage.leveldb.moves import Moves
 from miniqueue_py.storage.leveldb.past import Past
+from miniqueue_py.storage.leveldb.snapshots import Snapshots
 from miniqueue_py.storage.leveldb.timetable import Timetable
+from miniqueue_py.storage.leveldb.topics import Topics
 
 
 class LevelStorage:
@@ -76,6 +79,10 @@ class LevelStorage:
             line=self._line,
             on_ready=self._tell,
         )
+        self._topics = Topics(
+            self._committer, self._catalogue, self._past, self._janitor, self._tell
+        )
+        self._snapshots = Snapshots(database, self._committer, self._catalogue)
         self._on_ready: Callable[[str], None] = _nobody
         self._is_closed = False
         self._past.read(database, self._catalogue)
@@ -159,6 +166,9 @@ class LevelStorage:
             self._on_ready(name)
         return late
 
+    def settled(self) -> "asyncio.Future[None]":
+        return self._committer.durable(None)
+
     def release_due(self, now: float, limit: int) -> Moved:
         moved = Moved()
         with self._committer.noting_errors():
@@ -167,16 +177,10 @@ class LevelStorage:
         return moved
 
     async def purge(self, topic: str) -> None:
-        # Without asking for room: this is how room is made.
-        self._committer.check_failure()
-        state = self._catalogue.get(topic)
-        if state is None:
-            return
-        self._catalogue.remove(state)
-        self._past.drop(state)
-        state.leased.clear()
-        self._janitor.doom(state, self._catalogue.last_id)
-        await self._committer.durable(None)
+        await self._topics.purge(topic)
+
+    async def replace(self, topic: str, source: str) -> None:
+        await self._topics.replace(topic, source)
 
     def peek(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Message]:
         state = self._catalogue.get(topic)
@@ -184,23 +188,15 @@ class LevelStorage:
             return self._line.peek(state, limit, max_bytes, int(now * 1000)) if state else []
         return []
 
+    def snapshot(self, topic: str, now: float) -> AbstractContextManager[Iterator[Message]]:
+        return self._snapshots.open(topic, int(now * 1000))
+
     def policy(self, topic: str) -> TopicPolicy:
         state = self._catalogue.get(topic)
         return state.policy if state else DEFAULT_POLICY
 
     async def set_policy(self, topic: str, policy: TopicPolicy) -> None:
-        self._committer.check()
-        state = self._catalogue.open(topic)
-        state.policy = policy
-        self._committer.put(state, keys.policy_key(state.id), encode_policy(policy))
-        try:
-            await self._committer.durable(None)
-            state.durable_policy = policy
-        except StorageUnavailable:
-            state.policy = state.durable_policy
-            raise
-        finally:
-            self._on_ready(topic)
+        await self._topics.set_policy(topic, policy)
 
     def topics(self) -> Sequence[str]:
         return [state.name for state in self._catalogue]
@@ -220,6 +216,9 @@ class LevelStorage:
 
     def totals(self) -> Totals:
         return Totals(self._catalogue.messages, self._catalogue.bytes)
+
+    def write_times(self) -> WriteTimes:
+        return self._committer.write_times
 
     def watch(self, on_ready: Callable[[str], None]) -> None:
         """Begin to work; the sweeps and compactions that a stop interrupted go on."""

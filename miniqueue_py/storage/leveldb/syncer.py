@@ -7,8 +7,10 @@ served by it; those who come meanwhile by the next.
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import Any, NamedTuple
 
+from miniqueue_py.broker.write_times import Times
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
 from miniqueue_py.storage.leveldb.topic_state import TopicState
@@ -58,6 +60,7 @@ class Syncer:
         on_durable: Callable[[Written], None],
         on_failed: Callable[[BaseException, Written], None],
     ) -> None:
+        self.times = Times()
         self._sync = sync
         self._policy = policy
         self._interval_seconds = interval_seconds
@@ -66,7 +69,7 @@ class Syncer:
         self._waiting = Written()
         self._is_dirty = False
         self._timer: asyncio.TimerHandle | None = None
-        self._syncing: asyncio.Future[None] | None = None
+        self._syncing: asyncio.Future[float] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="miniqueue-fsync")
 
     def take(self, written: Written) -> None:
@@ -93,7 +96,7 @@ class Syncer:
         self._stop_timer()
         try:
             if self._is_dirty:
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._sync)
+                self.times.note(await self._run())
         finally:
             self._thread.shutdown()
 
@@ -113,15 +116,26 @@ class Syncer:
             return
         written, self._waiting = self._waiting, Written()
         self._is_dirty = False
-        self._syncing = asyncio.get_running_loop().run_in_executor(self._thread, self._sync)
+        self._syncing = self._run()
         self._syncing.add_done_callback(lambda done: self._finish(written, done))
 
-    def _finish(self, written: Written, done: asyncio.Future[None]) -> None:
+    def _run(self) -> asyncio.Future[float]:
+        """Sync in the thread; how long it took there is the answer."""
+
+        def timed() -> float:
+            began = perf_counter()
+            self._sync()
+            return perf_counter() - began
+
+        return asyncio.get_running_loop().run_in_executor(self._thread, timed)
+
+    def _finish(self, written: Written, done: asyncio.Future[float]) -> None:
         self._syncing = None
         error = done.exception()
         if error is not None:
             self._on_failed(error, written)
             return
+        self.times.note(done.result())
         self._go_on()
         self._on_durable(written)
 

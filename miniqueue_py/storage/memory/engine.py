@@ -5,26 +5,20 @@ table in `broker/lifecycle.py`. The model test holds the others to it.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
-from typing import assert_never
 
-from miniqueue_py.broker.delivery import (
-    Ack,
-    Bury,
-    Delay,
-    Delivery,
-    Outcome,
-    Redrive,
-    Requeue,
-)
+from miniqueue_py.broker.delivery import Delivery, Outcome
 from miniqueue_py.broker.lifecycle import Move, State
 from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
 from miniqueue_py.broker.storage import Moved, TopicStatistics, Totals
+from miniqueue_py.broker.write_times import Times, WriteTimes
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.storage import fates
 from miniqueue_py.storage.bounds import EXPIRED_AT_ONCE
+from miniqueue_py.storage.memory.moves import Moves
 from miniqueue_py.storage.memory.shelf import Entry, Shelf
 from miniqueue_py.storage.memory.timetable import Timetable
 
@@ -36,6 +30,8 @@ class MemoryStorage:
         self._shelves: dict[str, Shelf] = {}
         self._numbers = count(1)
         self._timetable = Timetable(self._tell)
+        self._moves = Moves(self._timetable, self._open)
+        self._write_times = WriteTimes(Times(), Times())
         self._on_ready: Callable[[str], None] = _nobody
 
     def __repr__(self) -> str:
@@ -67,7 +63,7 @@ class MemoryStorage:
                 shelf.keys.keep(key, fresh, now + keep_keys_for)
             for message in fates.messages_of(publication, fresh, now):
                 shelf.published += 1
-                self._enter(shelf, message, publication, now)
+                self._moves.enter(shelf, message, publication, now)
             stored.append(Stored(fresh))
         if batch is not None:
             shelf.batches.keep(batch.key, batch.messages, now + keep_keys_for)
@@ -111,12 +107,17 @@ class MemoryStorage:
                 late.append(delivery)
                 continue
             entry.holder = None
-            self._end(entry, outcome)
+            self._moves.end(entry, outcome)
             if entry.state is State.READY:
                 ready[entry.shelf.name] = None
         for topic in ready:
             self._on_ready(topic)
         return late
+
+    def settled(self) -> "asyncio.Future[None]":
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
 
     def release_due(self, now: float, limit: int) -> Moved:
         now_ms = int(now * 1000)
@@ -147,6 +148,23 @@ class MemoryStorage:
             max_bytes -= len(entry.message.body)
         return messages
 
+    @contextmanager
+    def snapshot(self, topic: str, now: float) -> Iterator[Iterator[Message]]:
+        shelf = self._shelves.get(topic)
+        ready = shelf.first_ready(len(shelf.entries), int(now * 1000)) if shelf else []
+        yield iter([entry.message for entry in ready])
+
+    async def replace(self, topic: str, source: str) -> None:
+        if topic == source:
+            return
+        policy = self.policy(topic)
+        await self.purge(topic)
+        shelf = self._open(source)
+        del self._shelves[source]
+        shelf.name, shelf.policy = topic, policy
+        self._shelves[topic] = shelf
+        self._on_ready(topic)
+
     def policy(self, topic: str) -> TopicPolicy:
         shelf = self._shelves.get(topic)
         return shelf.policy if shelf else DEFAULT_POLICY
@@ -175,6 +193,9 @@ class MemoryStorage:
             sum(len(shelf.entries) for shelf in shelves), sum(shelf.bytes for shelf in shelves)
         )
 
+    def write_times(self) -> WriteTimes:
+        return self._write_times
+
     def watch(self, on_ready: Callable[[str], None]) -> None:
         self._on_ready = on_ready
 
@@ -187,54 +208,6 @@ class MemoryStorage:
         if shelf is None:
             shelf = self._shelves[topic] = Shelf(topic, next(self._numbers))
         return shelf
-
-    def _enter(self, shelf: Shelf, message: Message, publication: Publication, now: float) -> None:
-        entry = Entry(shelf, message, shelf.next_back())
-        if publication.delay_seconds:
-            entry.move(Move.SET_ASIDE)
-            self._timetable.put_aside(entry, now + publication.delay_seconds)
-        else:
-            self._timetable.make_ready(entry)
-
-    def _end(self, entry: Entry, outcome: Outcome) -> None:
-        match outcome:
-            case Ack():
-                entry.shelf.acknowledged += 1
-                entry.leave(Move.ACK)
-            case Requeue(front, is_counted):
-                entry.move(Move.NACK if front else Move.BACK)
-                if is_counted:
-                    entry.message = fates.attempted(entry.message)
-                if not front:
-                    entry.position = entry.shelf.next_back()
-                self._timetable.make_ready(entry)
-            case Delay(until, is_dack):
-                entry.move(Move.DACK)
-                entry.message = fates.delayed(entry.message, is_dack=is_dack)
-                self._timetable.put_aside(entry, until)
-            case Bury(topic):
-                entry.shelf.buried += 1
-                buried = fates.buried(entry.message, entry.shelf.name, outcome)
-                self._carry(entry, Move.BURY, topic, buried)
-            case Redrive():
-                origin = entry.message.extras.origin
-                if origin is None:
-                    entry.move(Move.NACK)
-                    self._timetable.make_ready(entry)
-                else:
-                    redriven = fates.redriven(entry.message)
-                    self._carry(entry, Move.REDRIVE, origin.topic, redriven)
-            case _:
-                assert_never(outcome)
-
-    def _carry(self, entry: Entry, move: Move, topic: str, message: Message) -> None:
-        """Move it to the back of another topic, as it is from now on."""
-        entry.move(move)
-        entry.shelf.remove(entry)
-        entry.shelf, entry.message = self._open(topic), message
-        entry.position = entry.shelf.next_back()
-        entry.shelf.enter(entry)
-        self._timetable.make_ready(entry)
 
     def _tell(self, topic: str) -> None:
         self._on_ready(topic)
