@@ -91,18 +91,18 @@ async def serve(what: str, directory: str) -> None:
     if what.endswith("granian"):  # the broker changes its socket alone
         from miniqueue_py.http.servers.granian import run_granian  # noqa: PLC0415  an extra
 
-        await run_granian(bare, listener, paths.certificate, paths.key, until)
+        await run_granian(bare, listener, (paths.certificate, paths.key), until)
     elif what == "hypercorn":
         from miniqueue_py.http.servers.hypercorn import run_hypercorn  # noqa: PLC0415  one of three
 
-        await run_hypercorn(bare, listener, paths.certificate, paths.key, until)
+        await run_hypercorn(bare, listener, (paths.certificate, paths.key), until)
     elif what == "plain-hypercorn":
         from hypercorn.asyncio import serve as serve_plain  # noqa: PLC0415  one of three
 
         from miniqueue_py.http.servers.hypercorn import make_config  # noqa: PLC0415
 
         framework: Any = bare
-        await serve_plain(framework, make_config(listener, paths.certificate, paths.key))
+        await serve_plain(framework, make_config(listener, (paths.certificate, paths.key)))
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(paths.certificate, paths.key)

@@ -10,12 +10,15 @@ source gives text, and the field's one parser reads it.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from miniqueue_py import setting_sources as sources
+from miniqueue_py.dialect_address import DialectAddress, parse_dialects
 from miniqueue_py.errors import BadSetting
 from miniqueue_py.setting import (
     Setting,
+    at_least_one,
+    dialect_setting,
     duration,
     one_of,
     path,
@@ -27,6 +30,9 @@ from miniqueue_py.setting import (
     whole_number,
 )
 from miniqueue_py.units import parse_count, parse_size
+
+Level = Literal["disabled", "debug", "info", "warn", "error"]
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +48,12 @@ class Settings:
     )
     database: str = setting("db", storage_url, "./miniqueue", "a directory; memory: keeps nothing")
     human: bool = setting("human", switch, "false", "logs for people instead of JSON lines")
-    level: Literal["disabled", "debug", "info"] = setting(
+    level: Level = setting(  # noqa: RUF009 - it is a dataclass field
         "level",
-        one_of("disabled", "debug", "info"),
+        one_of(*LEVELS),
         "info",
-        "how much to log: disabled, debug or info",
+        "how much to log: disabled, debug, info, warn or error",
+        alias="ZOLDYQ_LOG_LEVEL",
     )
     period_seconds: float = setting(
         "period", duration("1ms", "1h"), "1s", "how often what is due returns to its topic"
@@ -77,8 +84,39 @@ class Settings:
     )
     max_msgs: int = setting("max-msgs", parse_count, "0", "messages kept at most; 0: no cap")
     max_bytes: int = setting("max-bytes", parse_size, "0", "bytes kept at most; 0: no cap")
+    dialects: tuple[DialectAddress, ...] = setting(
+        "dialect", parse_dialects, "", "NAME=PORT, for another API (serve -h dialects)"
+    )
     config: Path | None = setting(  # noqa: RUF009 - it is a dataclass field
         "config", path, "", "TOML file of settings, as in max-message = '2M'"
+    )
+
+    zapq_max_bytes: int = dialect_setting(
+        "zapq-max-bytes", size("1", "1024G"), "256M", "bytes in ZapQ's queue", "QUEUE_MAX_BYTES"
+    )
+    zapq_max_msgs: int = dialect_setting(
+        "zapq-max-msgs",
+        at_least_one(parse_count),
+        "50000",
+        "messages in ZapQ's queue",
+        "QUEUE_MAX_MSGS",
+    )
+    zapq_snapshots: Path | None = dialect_setting(  # noqa: RUF009 - it is a dataclass field
+        "zapq-snapshots", path, "", "the directory of /persist and /load; none: refused"
+    )
+    zoldyq_capacity: int = dialect_setting(
+        "zoldyq-capacity",
+        at_least_one(parse_count),
+        "100000",
+        "messages in each of ZoldyQ's queues",
+        "ZOLDYQ_DEFAULT_QUEUE_CAPACITY",
+    )
+    zoldyq_max_queues: int = dialect_setting(
+        "zoldyq-max-queues",
+        at_least_one(parse_count),
+        "100",
+        "topics at which ZoldyQ makes no more",
+        "ZOLDYQ_MAX_QUEUES",
     )
 
     def __post_init__(self) -> None:
@@ -92,6 +130,7 @@ def load_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     """Read every source; BadSetting names the flag and what is wrong with it."""
     table = [each for _, each in settings_table()]
     told = sources.environment(table, environ) | sources.flags(table, argv)
+    _hear_zoldyq(told, environ)
     if "config" in told:
         told = sources.file(table, told["config"]) | told
     # Any: each value is what its own field's parser made.
@@ -99,6 +138,18 @@ def load_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         name: told[each.flag].read_as(each) for name, each in settings_table() if each.flag in told
     }
     return Settings(**values)
+
+
+def _hear_zoldyq(told: dict[str, sources.Told], environ: Mapping[str, str]) -> None:
+    """Take ZoldyQ's port and host for an address of its dialect, if no other one is given."""
+    port = environ.get("ZOLDYQ_PORT")
+    given = told.get("dialect", sources.Told(""))
+    if not port or "zoldyq=" in given.text:
+        return
+    host = environ.get("ZOLDYQ_HOST", "")
+    mine = f"zoldyq={host}:{port}"
+    others = f"{given.text}," if given.text else ""
+    told["dialect"] = sources.Told(others + mine, given.place or "ZOLDYQ_PORT")
 
 
 def settings_table() -> Iterator[tuple[str, Setting]]:

@@ -4,8 +4,9 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import uvloop
@@ -15,16 +16,19 @@ from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.clock import SystemClock
 from miniqueue_py.broker.events import Observers
+from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.broker.timekeeper import Timekeeper
 from miniqueue_py.config import Settings
 from miniqueue_py.errors import BadSetting
+from miniqueue_py.http.dialects.options import TASKS, DialectOptions, ZapqOptions, ZoldyqOptions
+from miniqueue_py.http.doors import Desk, Doors
 from miniqueue_py.http.listener import open_listener, url_of
-from miniqueue_py.http.pages import Pages
-from miniqueue_py.http.streams import Streams
 from miniqueue_py.http.subscription import FAREWELL_SECONDS
 from miniqueue_py.storage import open_storage
 from miniqueue_py.telemetry import structlog
+from miniqueue_py.telemetry.metrics import Metrics
 from miniqueue_py.telemetry.observer import log_events
+from miniqueue_py.telemetry.rates import Rates
 
 log = structlog.get_logger("miniqueue")
 
@@ -42,50 +46,78 @@ def run(settings: Settings, *, certificate: Path, key: Path) -> int:
 
 
 async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
-    stop = asyncio.Event()
+    stop, drained = asyncio.Event(), asyncio.Event()
     _on_signals(stop)
-    with open_listener(settings.host, settings.port, settings.keepalive_seconds) as listener:
+    serve = _server(settings)
+    with ExitStack() as listeners:
+        listener = _listen(listeners, settings, settings.host, settings.port)
         url = url_of(listener)
-        async with _open_broker(settings) as (broker, administration):
-            pages = Pages(broker, administration)
-            app = Streams(
-                broker,
-                pages,
-                drain_seconds=settings.drain_seconds,
-                on_error=lambda path, error: log.error("request.failed", path=path, exc_info=error),
-            )
+        ports = [
+            (name, _listen(listeners, settings, host, port))
+            for name, host, port in settings.dialects
+        ]
+        urls = [(name, url_of(port, "http")) for name, port in ports]
+        async with _open_desk(settings) as desk:
+            doors = Doors(desk, drain_seconds=settings.drain_seconds, on_error=_tell_failed)
 
             async def until_drained() -> None:
-                _settle_memory()
-                log.info(
-                    "broker.listening",
-                    url=url,
-                    db=settings.database,
-                    fsync=settings.fsync,
-                    server=settings.server,
-                    pid=os.getpid(),
-                )
-                loading = asyncio.create_task(pages.load())
-                await stop.wait()
-                await loading
-                await _drain(broker, app, settings.drain_seconds)
+                try:
+                    _settle_memory()
+                    _tell_listening(settings, url, urls)
+                    loading = asyncio.create_task(doors.load())
+                    await stop.wait()
+                    await loading
+                    await _drain(desk.broker, doors, settings.drain_seconds)
+                finally:
+                    drained.set()
 
-            await _server(settings)(app, listener, certificate, key, until_drained)
+            async with asyncio.TaskGroup() as servers:
+                for name, port in ports:
+                    door = doors.of_dialect(name)
+                    servers.create_task(serve(door, port, None, drained.wait))
+                servers.create_task(
+                    serve(doors.native, listener, (certificate, key), until_drained)
+                )
     log.info("broker.stopped")
     return 0
 
 
+def _listen(listeners: ExitStack, settings: Settings, host: str, port: int) -> socket.socket:
+    return listeners.enter_context(open_listener(host, port, settings.keepalive_seconds))
+
+
+def _tell_listening(settings: Settings, url: str, dialects: Sequence[tuple[str, str]]) -> None:
+    for name, where in dialects:
+        log.info("dialect.listening", dialect=name, url=where)
+    log.info(
+        "broker.listening",
+        url=url,
+        db=settings.database,
+        fsync=settings.fsync,
+        server=settings.server,
+        pid=os.getpid(),
+    )
+
+
+def _tell_failed(path: str, error: Exception) -> None:
+    log.error("request.failed", path=path, exc_info=error)
+
+
 @asynccontextmanager
-async def _open_broker(settings: Settings) -> AsyncIterator[tuple[Broker, Administration]]:
+async def _open_desk(settings: Settings) -> AsyncIterator[Desk]:
+    """Open everything that doors stand in front of."""
     storage = open_storage(
         settings.database,
         fsync=settings.fsync,
         fsync_interval_seconds=settings.fsync_interval_seconds,
     )
+    clock = SystemClock()
+    metrics = Metrics(storage.write_times())
+    task_rates = Rates(clock, TASKS)
     try:
-        observers = Observers(*log_events(settings.level))
+        observers = Observers(*log_events(settings.level), metrics.observe, task_rates.observe)
         limits = Limits(settings.max_message_bytes, settings.max_msgs, settings.max_bytes)
-        broker = Broker(storage, SystemClock(), limits=limits, observers=observers)
+        broker = Broker(storage, clock, limits=limits, observers=observers)
         timekeeper = Timekeeper(
             broker,
             settings.period_seconds,
@@ -93,29 +125,49 @@ async def _open_broker(settings: Settings) -> AsyncIterator[tuple[Broker, Admini
         )
         ticking = asyncio.create_task(timekeeper.run())
         try:
-            yield broker, Administration(broker, storage, observers)
+            yield Desk(
+                broker,
+                Administration(broker, storage, observers),
+                Snapshots(storage, clock),
+                metrics,
+                task_rates,
+                _dialect_options(settings),
+            )
         finally:
             ticking.cancel()
     finally:
         await storage.aclose()
 
 
-async def _drain(broker: Broker, app: Streams, drain_seconds: float) -> None:
+def _dialect_options(settings: Settings) -> DialectOptions:
+    return DialectOptions(
+        zapq=ZapqOptions(
+            max_bytes=settings.zapq_max_bytes,
+            max_msgs=settings.zapq_max_msgs,
+            snapshots=settings.zapq_snapshots,
+        ),
+        zoldyq=ZoldyqOptions(
+            capacity=settings.zoldyq_capacity, max_queues=settings.zoldyq_max_queues
+        ),
+    )
+
+
+async def _drain(broker: Broker, doors: Doors, drain_seconds: float) -> None:
     """Let subscribers settle what they hold, and go."""
     log.info("broker.draining", subscribers=broker.subscriber_count, for_s=drain_seconds)
     broker.drain()
-    app.abandon_uploads()
+    doors.drain()
     try:
         async with asyncio.timeout(drain_seconds + LAST_ANSWERS_SECONDS):
             await broker.wait_drained()
-            await app.wait_idle()
+            await doors.wait_idle()
     except TimeoutError:
         log.warning("broker.drain_late", subscribers=broker.subscriber_count)
     if broker.given_back:
         log.warning("broker.drain_cut", given_back=broker.given_back)
 
 
-def _server(settings: Settings) -> Callable[..., Awaitable[None]]:
+def _server(settings: Settings) -> Callable[..., Coroutine[None, None, None]]:
     if settings.server == "granian":
         try:
             from miniqueue_py.http.servers.granian import run_granian  # noqa: PLC0415  an extra

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from miniqueue_py.dialect_address import parse_dialects
 from miniqueue_py.units import parse_duration, parse_size, parse_whole_number
 
 T = TypeVar("T")
@@ -30,6 +31,10 @@ class Setting:
     parse: Callable[[str], object]
     default: str
     explanation: str
+    alias: str = ""
+    """The variable by which another system's users know it."""
+    is_of_dialects: bool = False
+    """True when it matters to those alone who speak a dialect."""
 
     @property
     def variable(self) -> str:
@@ -39,11 +44,29 @@ class Setting:
     def is_switch(self) -> bool:
         return self.parse is switch
 
+    @property
+    def is_list(self) -> bool:
+        """True when giving it again adds to it."""
+        return self.parse is parse_dialects
 
-def setting(flag: str, parse: Callable[[str], T], default: str, explanation: str) -> T:
+
+def setting(
+    flag: str, parse: Callable[[str], T], default: str, explanation: str, alias: str = ""
+) -> T:
     """Declare a field of Settings, whose value is what `parse` makes."""
-    about = Setting(flag, parse, default, explanation)
-    return field(default=parse(default), metadata={"setting": about})
+    return _field(Setting(flag, parse, default, explanation, alias), parse(default))
+
+
+def dialect_setting(
+    flag: str, parse: Callable[[str], T], default: str, explanation: str, alias: str = ""
+) -> T:
+    """Declare one that belongs to a dialect, with the variable that its system has for it."""
+    about = Setting(flag, parse, default, explanation, alias, is_of_dialects=True)
+    return _field(about, parse(default))
+
+
+def _field(about: Setting, default: T) -> T:
+    return field(default=default, metadata={"setting": about})
 
 
 def text(given: str) -> str:
@@ -86,6 +109,16 @@ def size(least: str, most: str) -> Callable[[str], int]:
 
 def whole_number(least: str, most: str) -> Callable[[str], int]:
     return _within(parse_whole_number, least, most)
+
+
+def at_least_one(parse: Callable[[str], int]) -> Callable[[str], int]:
+    def parse_some(given: str) -> int:
+        number = parse(given)
+        if number < 1:
+            raise ValueError("is not 1 or more")
+        return number
+
+    return parse_some
 
 
 def _within(parse: Callable[[str], NumberT], least: str, most: str) -> Callable[[str], NumberT]:

@@ -34,7 +34,8 @@ def flags(table: Iterable[Setting], argv: Sequence[str]) -> dict[str, Told]:
         add_help=False, allow_abbrev=False, exit_on_error=False, argument_default=SUPPRESS
     )
     for setting in table:
-        parser.add_argument(f"--{setting.flag}", dest=setting.flag)
+        action = "append" if setting.is_list else "store"
+        parser.add_argument(f"--{setting.flag}", dest=setting.flag, action=action)
     switches = {f"--{setting.flag}" for setting in table if setting.is_switch}
     # argparse sees two dashes: with one it would take -por for -port, even
     # without abbreviations. A switch never takes the next word for its value.
@@ -47,16 +48,21 @@ def flags(table: Iterable[Setting], argv: Sequence[str]) -> dict[str, Told]:
     if unexpected:
         word = unexpected[0].replace("--", "-", 1)
         raise BadSetting(word, "is not expected here; `miniqueue serve -h` lists the flags")
-    return {flag: Told(text) for flag, text in vars(values).items()}
+    return {
+        flag: Told(",".join(text) if isinstance(text, list) else text)
+        for flag, text in vars(values).items()
+    }
 
 
 def environment(table: Iterable[Setting], environ: Mapping[str, str]) -> dict[str, Told]:
-    # An empty variable is how a shell or a compose file says "not set".
-    return {
-        setting.flag: Told(environ[setting.variable], setting.variable)
-        for setting in table
-        if environ.get(setting.variable)
-    }
+    told: dict[str, Told] = {}
+    for setting in table:
+        # Our own variable wins. An empty one is how a shell or a compose file says "not set".
+        for variable in filter(None, (setting.variable, setting.alias)):
+            if environ.get(variable):
+                told[setting.flag] = Told(environ[variable], variable)
+                break
+    return told
 
 
 def file(table: Iterable[Setting], config: Told) -> dict[str, Told]:
@@ -80,4 +86,6 @@ def _as_text(flag: str, value: object) -> str:
         return str(value).lower()
     if isinstance(value, str | int | float):
         return str(value)
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ",".join(value)
     raise BadSetting(f"-{flag}", "is neither text, a number, true nor false")

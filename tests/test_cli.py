@@ -35,8 +35,25 @@ def test_help_fits_one_screen_and_shows_every_flag_with_its_default(
     assert max(len(line) for line in lines) < 80
     flags = [line.split()[0] for line in lines if line.startswith("  -")]
     assert flags[:7] == ["-cert", "-key", "-db", "-human=false", "-level", "-period", "-port"]
-    assert len(flags) == 17
+    assert len(flags) == 18
     assert any(line.startswith("  -max-message 1M ") for line in lines)
+
+
+def test_the_help_of_the_dialects_shows_the_flags_that_are_theirs(capsys: Output) -> None:
+    assert status_of(["serve", "-h", "dialects"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 24
+    assert max(len(line) for line in lines) < 80
+    flags = [line.split()[0] for line in lines if line.startswith("  -")]
+    assert flags == [
+        "-dialect",
+        "-zapq-max-bytes",
+        "-zapq-max-msgs",
+        "-zapq-snapshots",
+        "-zoldyq-capacity",
+        "-zoldyq-max-queues",
+    ]
 
 
 @pytest.mark.parametrize("word", ["--version", "-version", "version"])

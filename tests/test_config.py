@@ -85,7 +85,13 @@ def test_without_arguments_the_defaults_hold() -> None:
         max_message_bytes=1024 * 1024,
         max_msgs=0,
         max_bytes=0,
+        dialects=(),
         config=None,
+        zapq_max_bytes=256 * 1024 * 1024,
+        zapq_max_msgs=50_000,
+        zapq_snapshots=None,
+        zoldyq_capacity=100_000,
+        zoldyq_max_queues=100,
     )
 
 
@@ -135,7 +141,7 @@ def test_an_empty_variable_is_not_set() -> None:
 
 
 def test_every_setting_has_a_variable_named_like_its_flag() -> None:
-    any_text = {"cert", "key", "host", "config"}
+    any_text = {"cert", "key", "host", "config", "zapq-snapshots"}
     for _, setting in settings_table():
         if setting.flag in any_text:
             continue
@@ -167,7 +173,7 @@ BAD_FLAGS = [
     (["-max-msgs", "1MB"], "-max-msgs: '1MB' is not a count such as 500, 10K or 1M"),
     (["-max-bytes", "1.5M"], "-max-bytes: '1.5M' is not a size"),
     (["-fsync", "sometimes"], "-fsync: 'sometimes' is none of always, interval, never"),
-    (["-level", "INFO"], "-level: 'INFO' is none of disabled, debug, info"),
+    (["-level", "INFO"], "-level: 'INFO' is none of disabled, debug, info, warn, error"),
     (["-server", "nginx"], "-server: 'nginx' is none of hypercorn, granian"),
     (["-human=maybe"], "-human: 'maybe' is neither true nor false"),
     (["-db", ""], "-db: '' names no directory"),

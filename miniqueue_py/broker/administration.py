@@ -68,6 +68,23 @@ class Administration:
             await asyncio.sleep(0)
         return first
 
+    def knows(self, topic: str) -> bool:
+        """Tell if there is such a topic."""
+        return self._storage.knows(topic)
+
+    def statistics(self, topic: str) -> TopicStatistics:
+        """Count a topic's messages; an unknown topic has none."""
+        return self._storage.statistics(topic)
+
+    @property
+    def topic_count(self) -> int:
+        """How many topics there are."""
+        return len(self._storage.topics())
+
+    def policy(self, topic: str) -> TopicPolicy:
+        """Return a topic's policy; an unknown topic has the default."""
+        return self._storage.policy(topic)
+
     def overview(self, topic: str) -> Overview:
         """Describe a topic. Raises TopicNotFound."""
         self._check_known(topic)

@@ -9,26 +9,30 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from random import random
 
-from miniqueue_py.broker.admission import Limits, admit
+from miniqueue_py.broker.admission import NO_CAPS, Caps, Limits, admit
 from miniqueue_py.broker.alarms import Alarms
 from miniqueue_py.broker.batches import Batches, BatchWriter
 from miniqueue_py.broker.clock import Clock
+from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.events import (
     Expired,
     Observers,
     Published,
     Purged,
+    Refused,
     Restored,
     StorageFailed,
     StorageRecovered,
 )
 from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.broker.receipts import Receipt, Receipts
+from miniqueue_py.broker.refusals import reason_of
 from miniqueue_py.broker.settling import Decision, Settler
-from miniqueue_py.broker.storage import Storage
+from miniqueue_py.broker.storage import Storage, Totals
 from miniqueue_py.broker.subscriber import Subscriber
 from miniqueue_py.broker.topic import Topic
-from miniqueue_py.errors import ShuttingDown, StorageUnavailable
+from miniqueue_py.broker.withdrawing import withdraw
+from miniqueue_py.errors import MiniqueueError, ShuttingDown, StorageUnavailable
 
 SLICE = 500
 """Moves that time makes in one turn of the loop; others have their turn in between. On
@@ -70,29 +74,44 @@ class Broker:
         return f"<Broker, {len(self._topics)} topics with subscribers>"
 
     def publish(
-        self, topic: str, publications: Sequence[Publication], batch: BatchWriter | None = None
+        self,
+        topic: str,
+        publications: Sequence[Publication],
+        batch: BatchWriter | None = None,
+        caps: Caps = NO_CAPS,
     ) -> "asyncio.Future[Sequence[Stored]]":
         """Store messages; they are durable and confirmed when what it returns is done.
 
-        It begins at once, and whoever wants to may publish more before that.
+        It begins at once, and whoever wants to may publish more before that. The
+        caps hold beside those of the topic's policy.
         Raises MessageTooLong, Contradiction, TopicFull, BatchTakenOver and
         ShuttingDown at once; StorageUnavailable then or later. None of the
         messages was confirmed then.
         """
-        if self.is_draining:
-            raise ShuttingDown
         try:
+            if self.is_draining:
+                raise ShuttingDown
             count = None if batch is None else batch.count_with(publications)
-            admitted, policy = admit(self._storage, self.limits, topic, publications)
+            admitted, policy = admit(self._storage, self.limits, topic, publications, caps)
             now, window = self.clock.now(), policy.dedupe_window
             stored = self._storage.append(topic, admitted, now, window, count)
-        except StorageUnavailable:
-            self._tell_failure()
+        except MiniqueueError as error:
+            if isinstance(error, StorageUnavailable):
+                self._tell_failure()
+            # Many at a time are tried again in parts, until the one is found that is meant.
+            messages = sum(len(each.bodies) for each in publications)
+            if messages == 1 or isinstance(error, ShuttingDown):
+                self.refuse(topic, error)
             raise
         if batch is not None and count is not None:
             batch.count = count
         stored.add_done_callback(lambda done: self._tell_published(topic, publications, done))
         return stored
+
+    def refuse(self, topic: str, error: MiniqueueError) -> None:
+        """Tell that a publish was refused; doors do, of what `publish` never sees."""
+        if self._observers:
+            self._observers.tell(Refused(topic, reason_of(error)))
 
     @contextmanager
     def subscribe(
@@ -129,18 +148,26 @@ class Broker:
         There are none when the wait is over. Raises ShuttingDown and TooMuchHeld.
         """
         self.receipts.check_room()
-        changed = asyncio.Event()
-        with self.subscribe(topic, changed.set) as subscriber:
-            subscriber.start(limit)
-            if not changed.is_set() and wait_seconds > 0:
-                await self._wait_for(changed, wait_seconds)
-            if not changed.is_set():
-                await self._wait_dealt(subscriber.topic, changed)
-            if subscriber.closing and not subscriber.in_flight:
-                raise ShuttingDown
-            deliveries = subscriber.hand_over()
-            seconds = lease_seconds or self._storage.policy(topic).lease or RECEIVE_LEASE_SECONDS
-            return self.receipts.hand_out(topic, deliveries, seconds)
+        deliveries = await withdraw(self, self._storage, topic, limit, wait_seconds)
+        seconds = lease_seconds or self._storage.policy(topic).lease or RECEIVE_LEASE_SECONDS
+        return self.receipts.hand_out(topic, deliveries, seconds)
+
+    async def take(self, topic: str, limit: int, wait_seconds: float) -> Sequence[Delivery]:
+        """Take messages for good: they are acknowledged, which is durable, when it returns.
+
+        So nobody gets them twice, and whoever fails from here on has lost them.
+        Waits as `receive` does. Raises ShuttingDown, and StorageUnavailable, after
+        which nobody knows.
+        """
+        deliveries = await withdraw(self, self._storage, topic, limit, wait_seconds)
+        if deliveries:
+            self._settler.settle(topic, deliveries, Decision.ACK)
+            await self.settled()
+        return deliveries
+
+    async def settled(self) -> None:
+        """Return when all that was settled so far is durable. Raises StorageUnavailable."""
+        await self._storage.settled()
 
     async def purge(self, topic: str) -> None:
         """Remove every message of the topic, and of no other. Raises StorageUnavailable."""
@@ -188,6 +215,10 @@ class Broker:
         known = self._topics.get(topic)
         return sum(each.is_consumer for each in known.subscribers) if known else 0
 
+    def totals(self) -> Totals:
+        """Count what all topics hold together."""
+        return self._storage.totals()
+
     @property
     def failure(self) -> StorageUnavailable | None:
         """Why publishing is refused by the store, or None."""
@@ -223,32 +254,6 @@ class Broker:
                     self._leaseholders.set(subscriber, until)
         return True
 
-    async def _wait_for(self, changed: asyncio.Event, seconds: float) -> None:
-        waits = (
-            asyncio.create_task(changed.wait()),
-            asyncio.create_task(self.clock.sleep(seconds)),
-        )
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
-    async def _wait_dealt(self, topic: Topic, changed: asyncio.Event) -> None:
-        """Return when something came, or what is ready now is dealt to others.
-
-        Only so much is dealt in a turn. Of what has expired storage removes only
-        so much at a time, and then deals again.
-        """
-        expired = None
-        while not changed.is_set():
-            statistics = self._storage.statistics(topic.name)
-            has_stopped = statistics.expired == expired and not topic.goes_on_later
-            if not statistics.ready or has_stopped:
-                return
-            expired = statistics.expired
-            await asyncio.sleep(0)
-
     def _on_ready(self, name: str) -> None:
         topic = self._topics.get(name)
         if topic is not None:
@@ -262,8 +267,11 @@ class Broker:
     ) -> None:
         if done.cancelled():
             return
-        if done.exception() is not None:
+        error = done.exception()
+        if error is not None:
             self._tell_failure()
+            if isinstance(error, MiniqueueError):
+                self.refuse(topic, error)
         elif self._observers:
             new = [
                 publication

@@ -23,6 +23,14 @@ class Published(NamedTuple):
     """Publications that stored nothing, since their key was known."""
 
 
+class Refused(NamedTuple):
+    """A publish was refused, by the broker or by the door it came to."""
+
+    topic: str
+    reason: str
+    """One of `refusals.REASONS`."""
+
+
 class Delivered(NamedTuple):
     """Messages were handed to a consumer."""
 
@@ -83,6 +91,7 @@ class StorageRecovered(NamedTuple):
 
 Event = (
     Published
+    | Refused
     | Delivered
     | Settled
     | Restored

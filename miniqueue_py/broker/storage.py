@@ -49,6 +49,8 @@ class Totals(NamedTuple):
 
     messages: int
     bytes: int
+    expired: int = 0
+    """How many messages are gone since the engine was opened because their ttl was over."""
 
 
 class Moved(NamedTuple):

@@ -23,13 +23,20 @@ miniqueue [serve] [-flag value]...   run a broker
 MiniQueue's flags, with their defaults:"""
 _LAST_OF_MINIQUEUE = "port"
 _MORE = "and more:"
+_DIALECTS_HEAD = """\
+The APIs of other queue systems: under /zapq, /coramq, /zoldyq and /tasks of
+the broker's own port, and where -dialect says, in clear HTTP:
+  -dialect NAME=PORT, -dialect NAME=HOST:PORT
+        at the root of a port, of 127.0.0.1 unless a host is given; more than
+        once for several. ZOLDYQ_PORT and ZOLDYQ_HOST do the same for zoldyq."""
+_DIALECTS_TAIL = "ZOLDYQ_LOG_LEVEL stands in for -level."
 _TAIL = "A flag wins over its variable (MINIQUEUE_MAX_MSGS), and that over the file."
 
 
 def serve(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
     """Start with these settings; the exit status comes when the broker has stopped."""
     if _HELP.intersection(argv):
-        print(_help_text())
+        print(_dialects_help() if "dialects" in argv else _help_text())
         return 0
     settings = load_settings(argv, environ)
     certificate, key = _certificate_to_show(settings, datetime.now(UTC))
@@ -60,12 +67,24 @@ def parser() -> ArgumentParser:
 def _help_text() -> str:
     lines = [_HEAD]
     for _, setting in settings_table():
+        if setting.is_of_dialects:
+            continue
         between = "=" if setting.is_switch else " "
         flag = f"-{setting.flag}{between}{setting.default}"
         lines.append(f"  {flag:<22} {setting.explanation}")
         if setting.flag == _LAST_OF_MINIQUEUE:
             lines.append(_MORE)
     return "\n".join([*lines, _TAIL])
+
+
+def _dialects_help() -> str:
+    lines = [_DIALECTS_HEAD]
+    for _, setting in settings_table():
+        if setting.is_of_dialects:
+            alias = f"; also {setting.alias}" if setting.alias else ""
+            lines.append(f"  -{setting.flag} {setting.default}".rstrip())
+            lines.append(f"        {setting.explanation}{alias}")
+    return "\n".join([*lines, _DIALECTS_TAIL])
 
 
 def _certificate_to_show(settings: Settings, now: datetime) -> tuple[Path, Path]:

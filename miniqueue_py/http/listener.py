@@ -3,8 +3,12 @@
 import errno
 import os
 import socket
+from pathlib import Path
 
 from miniqueue_py.errors import BadSetting
+
+Credentials = tuple[Path, Path]
+"""A certificate and its private key, PEM."""
 
 
 def open_listener(host: str, port: int, keepalive_seconds: float) -> socket.socket:
@@ -36,9 +40,9 @@ def open_listener(host: str, port: int, keepalive_seconds: float) -> socket.sock
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, scheme: str = "https") -> str:
     """Return where this machine reaches it."""
     host, port = listener.getsockname()[:2]
     if host in ("::", "0.0.0.0"):  # noqa: S104  reading it, not binding it
         host = "localhost"
-    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -1,46 +1,75 @@
-"""The Quart application, imported when streams are already served.
+"""The Quart applications, imported when streams are already served.
 
 Importing Quart takes longer than everything else at start-up, and a broker
 that restarts has messages to deliver.
 """
 
 import asyncio
+from collections.abc import Callable, Mapping
 
-from miniqueue_py.broker.administration import Administration
-from miniqueue_py.broker.broker import Broker
-from miniqueue_py.http.asgi import App, Receive, Scope, Send
+from miniqueue_py.http.asgi import App, Headers, Receive, Scope, Send, respond
+from miniqueue_py.http.problems import problem
 
 
 class Pages:
-    """An ASGI application that becomes Quart's when it is first needed."""
+    """Applications by where they are mounted; the one at "" has all other paths.
 
-    def __init__(self, broker: Broker, administration: Administration) -> None:
-        self._broker = broker
-        self._administration = administration
-        self._app: App | None = None
+    They are made when they are first needed, all at once.
+    """
+
+    def __init__(self, create: Callable[[], Mapping[str, App]]) -> None:
+        self._create = create
+        self._apps: Mapping[bytes, App] = {}
         self._loading = asyncio.Lock()
 
-    async def load(self) -> App:
+    async def load(self) -> None:
+        """Make them, if that has not been done. Idempotent."""
         async with self._loading:
-            if self._app is None:
-                self._app = await asyncio.to_thread(self._create)
-        return self._app
+            if not self._apps:
+                apps = await asyncio.to_thread(self._create)
+                self._apps = {name.encode(): app for name, app in apps.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await _answer_lifespan(receive, send)
-        else:
-            await (self._app or await self.load())(scope, receive, send)
+        """Answer a request at the path where its application is mounted."""
+        path: bytes = scope["raw_path"] or b""
+        if not self._apps:
+            await self.load()
+        name, slash, rest = path[1:].partition(b"/")
+        app = self._apps.get(name) if name else None
+        if app is not None and slash:
+            await _ask(app, scope, slash + rest, receive, send)
+        elif app is not None and scope["method"] in {"GET", "HEAD"}:
+            await respond(send, 308, _to_folder(scope, name))
+        else:  # DELETE /zapq deletes the topic
+            await _ask(self._apps[b""], scope, path, receive, send)
 
-    def _create(self) -> App:
-        from miniqueue_py.http.app import create_app  # noqa: PLC0415  as said
+    def at_root(self, name: str) -> App:
+        """Return the application of that name, for a port where it has every path."""
 
-        return create_app(self._broker, self._administration)  # type: ignore[return-value]
+        async def ask(scope: Scope, receive: Receive, send: Send) -> None:
+            await self.load()
+            await _ask(self._apps[name.encode()], scope, scope["raw_path"] or b"", receive, send)
+
+        return ask
 
 
-async def _answer_lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        event = await receive()
-        await send({"type": f"{event['type']}.complete"})
-        if event["type"] == "lifespan.shutdown":
-            return
+async def _ask(app: App, scope: Scope, path: bytes, receive: Receive, send: Send) -> None:
+    """Hand a request to Quart as it is to see it.
+
+    Its path is raw, because a %2F in a topic's name is a bad name and not
+    another page. What no page of ours looks at and Quart stumbles over is
+    left out.
+    """
+    if not path.startswith(b"/") or path.startswith(b"//"):
+        await respond(send, *problem(404, "there is no such page"))
+        return
+    headers = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
+    seen = {**scope, "path": path.decode("latin-1"), "raw_path": path, "headers": headers}
+    await app(seen, receive, send)
+
+
+def _to_folder(scope: Scope, name: bytes) -> Headers:
+    """Say where the application is: its pages name each other relative to there."""
+    query: bytes = scope["query_string"]
+    target = name + b"/" + (b"?" + query if query else b"")
+    return [(b"location", target), (b"content-length", b"0")]

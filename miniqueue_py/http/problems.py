@@ -27,7 +27,7 @@ _STATUSES: dict[type[errors.MiniqueueError], int] = {
 FAILED = "the broker failed; its log tells how"
 """Told to a client when something went wrong that nobody foresaw."""
 
-_WORTH_REPEATING = {429, 503}
+WORTH_REPEATING = {429, 503}
 _RETRY_AFTER = (b"retry-after", b"1")
 
 
@@ -42,7 +42,7 @@ def problem(status: int, text: str) -> tuple[int, Headers, bytes]:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
     ]
-    if status in _WORTH_REPEATING:
+    if status in WORTH_REPEATING:
         headers.append(_RETRY_AFTER)
     return status, headers, body
 

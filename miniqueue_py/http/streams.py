@@ -13,7 +13,6 @@ from miniqueue_py.broker.message import Publication
 from miniqueue_py.errors import MiniqueueError, ShuttingDown
 from miniqueue_py.http.asgi import (
     App,
-    ClientGone,
     Receive,
     Scope,
     Send,
@@ -21,11 +20,10 @@ from miniqueue_py.http.asgi import (
     header,
     read_body,
     respond,
-    without_body,
 )
 from miniqueue_py.http.batch import Batch, reader_of
 from miniqueue_py.http.names import topic_name
-from miniqueue_py.http.problems import FAILED, problem, problem_of
+from miniqueue_py.http.problems import Headers, problem
 from miniqueue_py.http.subscription import Subscription
 from miniqueue_py.http.terms import key_of, lease_of, terms_of
 
@@ -63,56 +61,21 @@ class Streams:
         self._on_error = on_error
         self._uploads: set[Callable[[], object]] = set()
         """What abandons each."""
-        self._open = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    async def wait_idle(self) -> None:
-        """Return when no request is being answered."""
-        await self._idle.wait()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        match scope["type"]:
-            case "http":
-                self._open += 1
-                self._idle.clear()
-                try:
-                    await self._answer(scope, receive, send)
-                finally:
-                    self._open -= 1
-                    if not self._open:
-                        self._idle.set()
-            case "websocket":
-                await receive()
-                await send({"type": "websocket.close"})
-            case _:
-                await self._fallback(scope, receive, send)
+        path: bytes = scope["raw_path"] or b""
+        handler, segment = self._stream_at(path)
+        if handler is None:
+            await self._fallback(scope, receive, send)
+        elif scope["method"] != "POST":
+            await respond(send, *_use_post(scope["method"]))
+        else:
+            await handler(topic_name(segment), scope, receive, send)
 
     def abandon_uploads(self) -> None:
         """Answer those who still send a message that cannot be taken any more."""
         for abandon in list(self._uploads):
             abandon()
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "HEAD":
-            send = without_body(send)
-        path: bytes = scope["raw_path"] or b""
-        try:
-            handler, segment = self._stream_at(path)
-            if handler is None:
-                await self._fallback(_as_page(scope, path), receive, send)
-            else:
-                _check_method(scope)
-                await handler(topic_name(segment), scope, receive, send)
-        except _Answer as answer:
-            await respond(send, answer.status, answer.headers, answer.body)
-        except MiniqueueError as error:
-            await respond(send, *problem_of(error))
-        except ClientGone:
-            return
-        except Exception as error:  # noqa: BLE001  the boundary: one request fails, not the broker
-            self._on_error(scope["path"], error)
-            await respond(send, *problem(500, FAILED))
 
     def _stream_at(self, path: bytes) -> tuple[_Handler | None, bytes]:
         """Return who answers at that path, and the segment that names the topic."""
@@ -128,9 +91,10 @@ class Streams:
         return None, b""
 
     async def _publish(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
-        priority, delay_seconds, ttl_seconds = terms_of(scope)
-        key = key_of(scope)
-        body = await self._upload(scope, receive)
+        with self._telling_refusals(topic):
+            priority, delay_seconds, ttl_seconds = terms_of(scope)
+            key = key_of(scope)
+            body = await self._upload(scope, receive)
         publication = Publication((body,), priority, delay_seconds, ttl_seconds, key)
         [stored] = await self._broker.publish(topic, (publication,))
         headers = [_EMPTY, (b"miniqueue-message-id", b"%d-%d" % stored.id)]
@@ -141,17 +105,19 @@ class Streams:
         await send(_NOTHING)
 
     async def _publish_batch(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._broker.is_draining:
-            raise ShuttingDown
-        lines = reader_of(scope, self._broker.limits.max_message_bytes)
-        key = key_of(scope)
+        with self._telling_refusals(topic):
+            if self._broker.is_draining:
+                raise ShuttingDown
+            lines = reader_of(scope, self._broker.limits.max_message_bytes)
+            key = key_of(scope)
+            terms = terms_of(scope)
         batch = Batch(
             self._broker,
             topic,
             lines,
             receive,
             send,
-            terms=terms_of(scope),
+            terms=terms,
             declared_bytes=declared_length(scope),
             on_error=lambda error: self._on_error(scope["path"], error),
         )
@@ -175,6 +141,15 @@ class Streams:
                 raise ShuttingDown from None
 
     @contextmanager
+    def _telling_refusals(self, topic: str) -> Iterator[None]:
+        """Have the broker tell of what is refused before it is asked."""
+        try:
+            yield
+        except MiniqueueError as error:
+            self._broker.refuse(topic, error)
+            raise
+
+    @contextmanager
     def _abandonable(self, abandon: Callable[[], object]) -> Iterator[None]:
         """Let `abandon_uploads` end what the block does."""
         self._uploads.add(abandon)
@@ -185,7 +160,8 @@ class Streams:
 
     async def _subscribe(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
         if not _can_duplex(scope):
-            raise _Answer(*problem(505, DUPLEX_NEEDED))
+            await respond(send, *problem(505, DUPLEX_NEEDED))
+            return
         lease_seconds = lease_of(scope)
         await Subscription(
             self._broker,
@@ -198,28 +174,9 @@ class Streams:
         ).run()
 
 
-class _Answer(Exception):
-    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        self.status, self.headers, self.body = status, headers, body
-
-
-def _check_method(scope: Scope) -> None:
-    if scope["method"] != "POST":
-        status, headers, body = problem(405, f"{scope['method']} is not allowed: use POST")
-        raise _Answer(status, [*headers, (b"allow", b"POST")], body)
-
-
-def _as_page(scope: Scope, path: bytes) -> Scope:
-    """Return the request as Quart is to see it.
-
-    Its path is raw, because a %2F in a topic's name is a bad name and not
-    another page. What no page of ours looks at and Quart stumbles over is
-    left out.
-    """
-    if not path.startswith(b"/") or path.startswith(b"//"):
-        raise _Answer(*problem(404, "there is no such page"))
-    headers = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
-    return {**scope, "path": path.decode("latin-1"), "headers": headers}
+def _use_post(method: str) -> tuple[int, Headers, bytes]:
+    status, headers, body = problem(405, f"{method} is not allowed: use POST")
+    return status, [*headers, (b"allow", b"POST")], body
 
 
 def _can_duplex(scope: Scope) -> bool:

@@ -20,7 +20,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 def configure_logs(
-    level: Literal["disabled", "debug", "info"], *, human: bool, stream: TextIO
+    level: Literal["disabled", "debug", "info", "warn", "error"], *, human: bool, stream: TextIO
 ) -> None:
     """Send every line from now on to `stream`; level "disabled" sends none at all."""
     structlog.configure(
@@ -37,7 +37,13 @@ def configure_logs(
 
 
 # Nothing is above CRITICAL for structlog: _drop drops that too.
-_LOWEST = {"debug": logging.DEBUG, "info": logging.INFO, "disabled": logging.CRITICAL}
+_LOWEST = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "disabled": logging.CRITICAL,
+}
 
 
 class _Lines:

@@ -72,6 +72,7 @@ async def check_a_delay_counts_each_time_that_its_consumer_asked_for_it(storage:
 
 async def check_what_has_expired_is_handed_to_nobody(storage: Storage) -> None:
     now = later(storage)
+    expired = storage.totals().expired
     await publish_as(storage, "ttl", Publication([b"1", b"2"], ttl_seconds=1.0), now)
     await publish(storage, "ttl", b"3")
     [held] = lease(storage, "ttl", 1, now)
@@ -80,6 +81,7 @@ async def check_what_has_expired_is_handed_to_nobody(storage: Storage) -> None:
     assert not storage.settle([held], TO_FRONT)
     assert storage.release_due(now + 1, ANY_NUMBER) == Moved(expired=1)
     assert storage.statistics("ttl").expired == 2
+    assert storage.totals().expired == expired + 2
 
 
 async def check_what_expires_while_it_is_delayed_is_gone_then(storage: Storage) -> None:

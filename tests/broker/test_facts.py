@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from miniqueue_py.broker.administration import Administration
+from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.delivery import ACK, RELEASE, TO_FRONT, Bury, Delay, Delivery
 from miniqueue_py.broker.events import (
@@ -17,6 +18,7 @@ from miniqueue_py.broker.events import (
     Published,
     Purged,
     Redriven,
+    Refused,
     Restored,
     Settled,
     StorageFailed,
@@ -25,7 +27,7 @@ from miniqueue_py.broker.events import (
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.settling import Decision
-from miniqueue_py.errors import StorageUnavailable
+from miniqueue_py.errors import MessageTooLong, ShuttingDown, StorageUnavailable
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
 from tests.broker.scenes import ack, nothing, publish, settle, tick_after
@@ -191,7 +193,8 @@ async def test_failure_of_storage_is_told_once_and_its_end_too(
         with pytest.raises(StorageUnavailable):
             await publish(broker, b"one")
     await broker.tick()
-    assert await told(facts) == [StorageFailed("bad disk")]
+    refused = Refused("orders", "storage_unavailable")
+    assert await told(facts) == [StorageFailed("bad disk"), refused, refused]
 
     storage.cause = None
     await broker.tick()
@@ -213,7 +216,40 @@ async def test_failure_that_comes_after_the_publish_began_is_told_too(
     with pytest.raises(StorageUnavailable):
         await publish(broker, b"one")
 
-    assert await told(facts) == [StorageFailed("bad disk")]
+    refused = Refused("orders", "storage_unavailable")
+    assert await told(facts) == [StorageFailed("bad disk"), refused]
+
+
+async def test_refusal_is_told_of_the_one_message_that_it_is_for(
+    storage: MemoryStorage, clock: ManualClock, observers: Observers, facts: list[Event]
+) -> None:
+    broker = Broker(storage, clock, limits=Limits(max_message_bytes=3), observers=observers)
+
+    with pytest.raises(MessageTooLong):
+        await publish(broker, b"1", b"2", b"four")
+    assert await told(facts) == [], "whoever published many tries again in parts"
+    with pytest.raises(MessageTooLong):
+        await publish(broker, b"four")
+
+    assert await told(facts) == [Refused("orders", "message_too_long")]
+
+
+async def test_broker_that_drains_tells_each_publish_it_refuses(
+    observed: Broker, facts: list[Event]
+) -> None:
+    observed.drain()
+
+    for bodies in ([b"1"], [b"1", b"2"]):
+        with pytest.raises(ShuttingDown):
+            await publish(observed, *bodies)
+
+    assert await told(facts) == [Refused("orders", "draining")] * 2
+
+
+async def test_door_tells_what_it_refuses_by_itself(observed: Broker, facts: list[Event]) -> None:
+    observed.refuse("orders", MessageTooLong(3))
+
+    assert await told(facts) == [Refused("orders", "message_too_long")]
 
 
 async def test_delivery_tells_its_size_and_attempt_and_not_its_body(observed: Broker) -> None:

@@ -10,8 +10,11 @@ from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.http.app import create_app
 from miniqueue_py.http.asgi import App, Receive, Scope, Send
+from miniqueue_py.http.door import Door
+from miniqueue_py.http.pages import Pages
 from miniqueue_py.http.streams import Streams
 from miniqueue_py.storage.memory import MemoryStorage
+from miniqueue_py.telemetry.metrics import Metrics
 from tests.http.asgi import Exchange
 
 
@@ -20,16 +23,18 @@ class Desk:
 
     def __init__(self, clock: Clock, storage: MemoryStorage | None = None) -> None:
         self.storage = storage or MemoryStorage()
-        self.broker = Broker(self.storage, clock, chance=lambda: 0.5)
-        self.administration = Administration(self.broker, self.storage, Observers())
+        self.metrics = Metrics(self.storage.write_times())
+        observers = Observers(self.metrics.observe)
+        self.broker = Broker(self.storage, clock, chance=lambda: 0.5, observers=observers)
+        self.administration = Administration(self.broker, self.storage, observers)
         self.stumbles: list[Exception] = []
-        self.pages = create_app(self.broker, self.administration)
-        self.app: App = Streams(
-            self.broker,
-            self.pages,  # type: ignore[arg-type]
-            drain_seconds=1.0,
-            on_error=lambda _path, error: self.stumbles.append(error),
-        )
+        self.pages: Any = create_app(self.broker, self.administration, self.metrics)
+        pages = Pages(lambda: {"": self.pages})
+        streams = Streams(self.broker, pages, drain_seconds=1.0, on_error=self._stumble)
+        self.app: App = Door(streams, on_error=self._stumble)
+
+    def _stumble(self, _path: str, error: Exception) -> None:
+        self.stumbles.append(error)
 
     async def publish(self, topic: str, *bodies: bytes, **terms: Any) -> None:
         await self.broker.publish(topic, [Publication(bodies, **terms)])

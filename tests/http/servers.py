@@ -11,6 +11,8 @@ import pytest
 from hypercorn.asyncio import run, serve
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.protocol import h2 as hypercorn_h2
+from hypercorn.protocol import h11 as hypercorn_h11
+from hypercorn.protocol.ws_stream import WSStream
 
 from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.http.asgi import Event, Receive, Scope, Send, read_body, respond
@@ -18,8 +20,13 @@ from miniqueue_py.http.servers.hypercorn import make_config
 from miniqueue_py.http.servers.hypercorn_guards import (
     GuardedBuffer,
     GuardedH2Protocol,
+    GuardedH11Protocol,
     GuardedTCPServer,
 )
+from miniqueue_py.http.servers.hypercorn_sockets import GuardedSocket
+
+BARE_LONGEST_BYTES = 10_000
+"""Of a WebSocket's message, on the bare server."""
 
 CHUNK = b"x" * (1 << 16)
 FLOOD_CHUNKS = 80
@@ -106,25 +113,46 @@ async def running(
     certificates: CertificatePaths, *, is_guarded: bool, keep_alive_seconds: float = 60.0
 ) -> AsyncIterator[tuple[int, Pages]]:
     """Serve the pages on a free port until the block ends."""
-    pages, stop = Pages(), asyncio.Event()
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    config = make_config(listener, certificates.certificate, certificates.key)
-    config.keep_alive_timeout = keep_alive_seconds
-    config.graceful_timeout = 0.5  # a bare server may be stuck
-    with pytest.MonkeyPatch.context() as patch:
-        protocol: Any = GuardedH2Protocol if is_guarded else hypercorn_h2.H2Protocol
-        patch.setattr(hypercorn.protocol, "H2Protocol", protocol)
-        buffer: Any = GuardedBuffer if is_guarded else GuardedBuffer.__base__
-        patch.setattr(hypercorn_h2, "StreamBuffer", buffer)
-        connection: Any = GuardedTCPServer if is_guarded else TCPServer
-        patch.setattr(run, "TCPServer", connection)
-        application: Any = pages
-        serving = asyncio.create_task(serve(application, config, shutdown_trigger=stop.wait))
+    pages = Pages()
+    serving = serve_on_free_port(pages, certificates, is_guarded, keep_alive_seconds)
+    async with serving as port:
         try:
             yield port, pages
         finally:
             pages.release.set()
+
+
+@asynccontextmanager
+async def serve_on_free_port(
+    application: Any,
+    certificates: CertificatePaths,
+    is_guarded: bool,
+    keep_alive_seconds: float = 60.0,
+) -> AsyncIterator[int]:
+    """Serve an application, with our guards or bare, until the block ends."""
+    stop = asyncio.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    config = make_config(listener, (certificates.certificate, certificates.key))
+    config.keep_alive_timeout = keep_alive_seconds
+    config.graceful_timeout = 0.5  # a bare server may be stuck
+    config.websocket_max_message_size = BARE_LONGEST_BYTES
+    with pytest.MonkeyPatch.context() as patch:
+        protocol: Any = GuardedH2Protocol if is_guarded else hypercorn_h2.H2Protocol
+        patch.setattr(hypercorn.protocol, "H2Protocol", protocol)
+        protocol = GuardedH11Protocol if is_guarded else hypercorn_h11.H11Protocol
+        patch.setattr(hypercorn.protocol, "H11Protocol", protocol)
+        websocket: Any = GuardedSocket if is_guarded else WSStream
+        patch.setattr(hypercorn_h2, "WSStream", websocket)
+        patch.setattr(hypercorn_h11, "WSStream", websocket)
+        buffer: Any = GuardedBuffer if is_guarded else GuardedBuffer.__base__
+        patch.setattr(hypercorn_h2, "StreamBuffer", buffer)
+        connection: Any = GuardedTCPServer if is_guarded else TCPServer
+        patch.setattr(run, "TCPServer", connection)
+        serving = asyncio.create_task(serve(application, config, shutdown_trigger=stop.wait))
+        try:
+            yield port
+        finally:
             stop.set()
             await asyncio.wait({serving}, timeout=0.5)
             config.cut_connections()

@@ -10,6 +10,7 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.errors import StorageUnavailable
+from miniqueue_py.http.door import Door
 from miniqueue_py.http.streams import Streams
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
@@ -34,12 +35,13 @@ class Wire:
         self.broker = Broker(self.storage, self.clock, limits=limits, chance=lambda: 0.5)
         self.administration = Administration(self.broker, self.storage, Observers())
         self.stumbles: list[Exception] = []
-        self.app = Streams(
-            self.broker,
-            _nothing_else,
-            drain_seconds=drain_seconds,
-            on_error=lambda _path, error: self.stumbles.append(error),
+        self.streams = Streams(
+            self.broker, _nothing_else, drain_seconds=drain_seconds, on_error=self._stumble
         )
+        self.app = Door(self.streams, on_error=self._stumble)
+
+    def _stumble(self, _path: str, error: Exception) -> None:
+        self.stumbles.append(error)
 
     async def publish(self, *bodies: bytes, topic: str = "orders", **terms: Any) -> None:
         await self.broker.publish(topic, [Publication(bodies, **terms)])

@@ -157,7 +157,7 @@ async def test_drain_confirms_what_was_taken_and_says_why_it_takes_no_more() -> 
         await stream.say(b"1\n2\nhal")
 
         wire.broker.drain()
-        wire.app.abandon_uploads()
+        wire.streams.abandon_uploads()
         await settle()
         storage.finish()
         await stream.answer()
@@ -175,7 +175,7 @@ async def test_drain_does_not_wait_long_for_storage_that_stalls(
         await stream.say(b"1\n")
 
         wire.broker.drain()
-        wire.app.abandon_uploads()
+        wire.streams.abandon_uploads()
         await stream.answer()
 
     assert stream.values == [{"closing": "draining"}]
@@ -191,7 +191,7 @@ async def test_batch_whose_body_is_over_has_its_whole_answer_from_a_broker_that_
         await stream.say(b"1\n2\n", is_last=True)
 
         wire.broker.drain()
-        wire.app.abandon_uploads()
+        wire.streams.abandon_uploads()
         await settle()
         assert not stream.task.done()
         storage.finish()
@@ -207,7 +207,7 @@ async def test_batch_whose_line_was_refused_is_confirmed_by_a_broker_that_drains
         await stream.say(b'{"msg":"eA=="}\nbad\n')
 
         wire.broker.drain()
-        wire.app.abandon_uploads()
+        wire.streams.abandon_uploads()
         await settle()
         storage.finish()
         await stream.answer()
@@ -223,7 +223,7 @@ async def test_drain_tells_what_is_durable_before_it_tells_that_it_closes(wire: 
         await stream.say(b"2\n")
 
         wire.broker.drain()
-        wire.app.abandon_uploads()
+        wire.streams.abandon_uploads()
         stream.may_send.set()
         await stream.answer()
 
@@ -242,7 +242,7 @@ async def test_batch_that_has_just_begun_ends_with_a_last_line_when_the_broker_d
 
     stream.may_send.set()
     wire.broker.drain()
-    wire.app.abandon_uploads()
+    wire.streams.abandon_uploads()
     async with stream:
         await stream.answer()
 

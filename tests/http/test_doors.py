@@ -12,11 +12,13 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.events import Observers
 from miniqueue_py.errors import BadTopicName, MiniqueueError
 from miniqueue_py.http.app import LONGEST_BODY_BYTES, create_app
-from miniqueue_py.http.asgi import App
+from miniqueue_py.http.door import Door
 from miniqueue_py.http.names import topic_name
+from miniqueue_py.http.pages import Pages
 from miniqueue_py.http.problems import problem_of
 from miniqueue_py.http.streams import Streams
 from miniqueue_py.storage.memory import MemoryStorage
+from miniqueue_py.telemetry.metrics import Metrics
 from miniqueue_py.testing.clock import ManualClock
 from tests.http.asgi import Exchange, request
 
@@ -47,16 +49,19 @@ def broker(storage: MemoryStorage) -> Broker:
 
 
 @pytest.fixture
-def app(broker: Broker, storage: MemoryStorage) -> Streams:
+def app(broker: Broker, storage: MemoryStorage) -> Door:
     return make_app(broker, storage, [])
 
 
-def make_app(broker: Broker, storage: MemoryStorage, stumbles: list[str]) -> Streams:
+def make_app(broker: Broker, storage: MemoryStorage, stumbles: list[str]) -> Door:
     administration = Administration(broker, storage, Observers())
-    pages: App = create_app(broker, administration)  # type: ignore[assignment]
-    return Streams(
-        broker, pages, drain_seconds=1.0, on_error=lambda path, _error: stumbles.append(path)
-    )
+    native: Any = create_app(broker, administration, Metrics(storage.write_times()))
+
+    def stumble(path: str, _error: Exception) -> None:
+        stumbles.append(path)
+
+    pages = Pages(lambda: {"": native})
+    return Door(Streams(broker, pages, drain_seconds=1.0, on_error=stumble), on_error=stumble)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +116,7 @@ def test_bad_topic_name_is_refused(segment: bytes) -> None:
         topic_name(segment)
 
 
-async def test_publish_is_created_with_nothing_to_say(app: Streams, storage: MemoryStorage) -> None:
+async def test_publish_is_created_with_nothing_to_say(app: Door, storage: MemoryStorage) -> None:
     answer = await request(app, "POST", "/publish/orders", b"hello")
 
     assert (answer.status, answer.body) == (201, b"")
@@ -119,7 +124,7 @@ async def test_publish_is_created_with_nothing_to_say(app: Streams, storage: Mem
 
 
 async def test_message_too_long_is_refused_before_it_is_read(
-    app: Streams, storage: MemoryStorage
+    app: Door, storage: MemoryStorage
 ) -> None:
     declared = await request(app, "POST", "/publish/orders", headers={"content-length": "11"})
     async with Exchange(app, "POST", "/publish/orders") as undeclared:
@@ -130,7 +135,7 @@ async def test_message_too_long_is_refused_before_it_is_read(
     assert not storage.topics()
 
 
-async def test_publish_that_ends_early_stores_nothing(app: Streams, storage: MemoryStorage) -> None:
+async def test_publish_that_ends_early_stores_nothing(app: Door, storage: MemoryStorage) -> None:
     async with Exchange(app, "POST", "/publish/orders") as publish:
         await publish.say(b"half")
         await publish.leave()
@@ -184,7 +189,7 @@ async def test_unforeseen_error_ends_one_stream_in_words_and_is_told() -> None:
     assert answer.has_ended
 
 
-async def test_delete_removes_a_topic(app: Streams, storage: MemoryStorage) -> None:
+async def test_delete_removes_a_topic(app: Door, storage: MemoryStorage) -> None:
     await request(app, "POST", "/publish/a%20b", b"1")
 
     answer = await request(app, "DELETE", "/a%20b")
@@ -217,7 +222,7 @@ async def test_delete_removes_a_topic(app: Streams, storage: MemoryStorage) -> N
     ],
 )
 async def test_what_is_not_there_is_told_in_json(
-    app: Streams, method: str, path: str, status: int
+    app: Door, method: str, path: str, status: int
 ) -> None:
     answer = await request(app, method, path)
 
@@ -237,7 +242,7 @@ async def test_what_is_not_there_is_told_in_json(
     ],
 )
 async def test_subscribing_needs_two_directions(
-    app: Streams, http_version: str, headers: dict[str, str], status: int
+    app: Door, http_version: str, headers: dict[str, str], status: int
 ) -> None:
     answer = await request(
         app,
@@ -254,7 +259,7 @@ async def test_subscribing_needs_two_directions(
 
 
 async def test_health_tells_the_loop_turns_and_readiness_that_it_drains(
-    app: Streams, broker: Broker
+    app: Door, broker: Broker
 ) -> None:
     assert (await request(app, "GET", "/healthz")).body == b"ok\n"
     assert (await request(app, "GET", "/readyz")).status == 200
@@ -265,7 +270,7 @@ async def test_health_tells_the_loop_turns_and_readiness_that_it_drains(
     assert (ready.status, json.loads(ready.body)) == (503, {"error": "the broker is draining"})
 
 
-async def test_topic_may_have_the_name_of_a_page(app: Streams, storage: MemoryStorage) -> None:
+async def test_topic_may_have_the_name_of_a_page(app: Door, storage: MemoryStorage) -> None:
     for name in ("healthz", "publish", "metrics", "topics"):
         await request(app, "POST", f"/publish/{name}", b"x")
         assert (await request(app, "DELETE", f"/{name}")).status == 200
@@ -275,7 +280,8 @@ async def test_topic_may_have_the_name_of_a_page(app: Streams, storage: MemorySt
 def test_quart_cuts_no_slow_peer_and_takes_no_long_body(
     broker: Broker, storage: MemoryStorage
 ) -> None:
-    config = create_app(broker, Administration(broker, storage, Observers())).config
+    administration = Administration(broker, storage, Observers())
+    config = create_app(broker, administration, Metrics(storage.write_times())).config
 
     assert config["RESPONSE_TIMEOUT"] is None
     assert config["BODY_TIMEOUT"] is None

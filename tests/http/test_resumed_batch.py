@@ -273,7 +273,7 @@ async def test_broker_that_drains_waits_for_no_count(monkeypatch: pytest.MonkeyP
         await older.say(b"1\n")
         async with wire.resume() as newer:
             wire.broker.drain()
-            wire.app.abandon_uploads()
+            wire.streams.abandon_uploads()
             await newer.answer()
 
     assert newer.values == [{"closing": "draining"}]

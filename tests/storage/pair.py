@@ -64,7 +64,7 @@ class Pair(RuleBasedStateMachine):
             assert storage.policy(name) == topic.policy
             assert storage.oldest_ms(name) == topic.oldest_ms()
         items = [item for topic in model.topics.values() for item in topic.items()]
-        assert storage.totals() == (len(items), sum(len(item.body) for item in items))
+        assert storage.totals()[:2] == (len(items), sum(len(item.body) for item in items))
 
     def teardown(self) -> None:
         with suppress(AttributeError):

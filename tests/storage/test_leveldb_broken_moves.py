@@ -182,7 +182,7 @@ async def test_refused_messages_are_not_shown_though_they_can_be_read(
             await publish_as(storage, "a", terms)
 
     assert counts(storage, "a") == (4, 0, 0)
-    assert storage.totals() == (4, 4)
+    assert storage.totals()[:2] == (4, 4)
     assert storage.release_due(NOW + 2, ANY_NUMBER) == Moved()
     assert bodies(lease(storage, "a", 10)) == [b"1", b"2", b"3", b"4"]
     await storage.aclose()

@@ -32,7 +32,7 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     storage = reopen(tmp_path)
 
     assert counts(storage, "a") == (4, 0, 1)
-    assert storage.totals() == (6, 6)
+    assert storage.totals()[:2] == (6, 6)
     assert bodies(lease(storage, "a", 10)) == [b"3", b"4", b"5", b"1"]
     assert storage.release_due(50.0, ANY_NUMBER).restored == 1
     [again] = lease(storage, "a", 10)

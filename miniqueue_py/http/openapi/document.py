@@ -2,7 +2,8 @@
 
 from quart import Blueprint, Response
 
-from miniqueue_py.http.json_bodies import answer_encoded, encode
+from miniqueue_py.http.json_bodies import answer_encoded
+from miniqueue_py.http.json_text import encode
 from miniqueue_py.http.openapi.messages import MESSAGE_PATHS
 from miniqueue_py.http.openapi.parts import COMPONENTS, Part, page, refusals
 from miniqueue_py.http.openapi.topics import DELETE_SAME_NAME, TOPIC_PATHS
@@ -52,6 +53,20 @@ _READYZ = {
     "summary": "Does the broker take messages?",
     "responses": {"200": _OK} | refusals("Unavailable"),
 }
+_METRICS = {
+    "summary": "What is counted, for Prometheus",
+    "description": "OpenMetrics 1.0 if Accept prefers it, otherwise the plain text format 0.0.4.",
+    "responses": {
+        "200": {
+            "description": "Metrics.",
+            "content": {
+                "text/plain": {"schema": {"type": "string"}},
+                "application/openmetrics-text": {"schema": {"type": "string"}},
+            },
+        }
+    }
+    | refusals(),
+}
 _OPENAPI = {
     "summary": "This description",
     "responses": {"200": page("OpenAPI 3.1.", {"type": "object"})},
@@ -60,5 +75,6 @@ _OPENAPI = {
 _OPERATION_PATHS: Part = {
     "/healthz": {"get": _HEALTHZ, "delete": DELETE_SAME_NAME},
     "/readyz": {"get": _READYZ, "delete": DELETE_SAME_NAME},
+    "/metrics": {"get": _METRICS, "delete": DELETE_SAME_NAME},
     "/openapi.json": {"get": _OPENAPI, "delete": DELETE_SAME_NAME},
 }

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 from granian._granian import SocketHolder
@@ -12,6 +11,7 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server
 
 from miniqueue_py.http.asgi import App
+from miniqueue_py.http.listener import Credentials
 
 MAX_STREAMS = 10_000
 MAX_REQUESTS = 100_000
@@ -30,12 +30,13 @@ at once, it cuts connections before the ends of their streams are out."""
 class _Server(Server):
     """Granian on a socket that is bound already."""
 
-    def __init__(self, listener: socket.socket, certificate: Path, key: Path, app: App) -> None:
+    def __init__(self, listener: socket.socket, credentials: Credentials | None, app: App) -> None:
+        certificate, key = credentials or (None, None)
         super().__init__(
             app,
             interface=Interfaces.ASGINL,
             http=HTTPModes.auto,
-            websockets=False,
+            websockets=True,
             log_enabled=False,
             backpressure=MAX_REQUESTS,
             ssl_cert=certificate,
@@ -57,12 +58,14 @@ class _Server(Server):
 async def run_granian(
     app: App,
     listener: socket.socket,
-    certificate: Path,
-    key: Path,
-    until: Callable[[], Awaitable[None]],
+    credentials: Credentials | None,
+    until: Callable[[], Awaitable[object]],
 ) -> None:
-    """Serve `app` on a bound socket until `until` returns, which does the draining."""
-    server = _Server(listener, certificate, key, app)
+    """Serve `app` on a bound socket until `until` returns, which does the draining.
+
+    The credentials are a certificate and its key; without them it is in clear.
+    """
+    server = _Server(listener, credentials, app)
     serving = asyncio.create_task(server.serve())
 
     async def drain() -> None:

@@ -4,12 +4,12 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 from hypercorn.asyncio import serve
 
 from miniqueue_py.http.asgi import App
+from miniqueue_py.http.listener import Credentials
 from miniqueue_py.http.servers.hypercorn_guards import GuardedConfig, install_guards
 
 MAX_STREAMS = 10_000
@@ -32,13 +32,15 @@ CUT_SECONDS = 2.0
 async def run_hypercorn(
     app: App,
     listener: socket.socket,
-    certificate: Path,
-    key: Path,
-    until: Callable[[], Awaitable[None]],
+    credentials: Credentials | None,
+    until: Callable[[], Awaitable[object]],
 ) -> None:
-    """Serve `app` on a bound socket until `until` returns, which does the draining."""
+    """Serve `app` on a bound socket until `until` returns, which does the draining.
+
+    The credentials are a certificate and its key; without them it is in clear.
+    """
     install_guards()
-    config = make_config(listener, certificate, key)
+    config = make_config(listener, credentials)
     drained = asyncio.Event()
 
     async def trigger() -> None:
@@ -65,12 +67,12 @@ async def run_hypercorn(
         serving.result()
 
 
-def make_config(listener: socket.socket, certificate: Path, key: Path) -> GuardedConfig:
+def make_config(listener: socket.socket, credentials: Credentials | None) -> GuardedConfig:
     """Return the settings for a bound socket, which is the server's from now on."""
     config = GuardedConfig()
     config.bind = [f"fd://{listener.detach()}"]
-    config.certfile = str(certificate)
-    config.keyfile = str(key)
+    if credentials is not None:
+        config.certfile, config.keyfile = map(str, credentials)
     config.backlog = 1024
     config.h2_max_concurrent_streams = MAX_STREAMS
     config.keep_alive_max_requests = NEVER

@@ -21,7 +21,6 @@ from typing import Any
 import h2.events
 from h2.exceptions import ProtocolError
 from hypercorn.asyncio.task_group import _handle as run_application
-from hypercorn.protocol.events import Body
 
 from miniqueue_py.http.asgi import Event
 from miniqueue_py.http.servers.hypercorn_batching import BatchingH2Protocol
@@ -113,18 +112,13 @@ class InboxTasks:
     """Hypercorn's task group, except that applications listen to an inbox."""
 
     def __init__(self, tasks: Any, make_inbox: Callable[[int], Inbox]) -> None:
-        self._tasks = tasks
-        self._make_inbox = make_inbox
+        self.make_inbox = make_inbox
         self.spawn = tasks.spawn
 
     async def spawn_app(
         self, app: Any, config: Any, scope: Any, send: Any
     ) -> Callable[[Event], Awaitable[None]]:
-        if scope["type"] != "http":
-            put: Callable[[Event], Awaitable[None]]
-            put = await self._tasks.spawn_app(app, config, scope, send)
-            return put
-        inbox = self._make_inbox(send.__self__.stream_id)
+        inbox = self.make_inbox(send.__self__.stream_id)
         # The last two would be for WSGI.
         self.spawn(run_application, app, config, scope, inbox.receive, send, None, None)
         return inbox.put
@@ -148,11 +142,7 @@ class FlowingH2Protocol(BatchingH2Protocol):
         size, stream_id = len(event.data), event.stream_id
         inbox = self._inboxes.get(stream_id)
         if inbox is None:
-            # The stream has ended, or is a WebSocket, which does not last here.
-            if stream_id in self.streams:
-                await self.streams[stream_id].handle(Body(stream_id=stream_id, data=event.data))
-            else:
-                self._discard(stream_id, size)
+            self._discard(stream_id, size)  # it has ended
             self._give_back(stream_id, event.flow_controlled_length)
             return
         if size:

@@ -21,11 +21,13 @@ from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol import h2 as hypercorn_h2
+from hypercorn.protocol import h11 as hypercorn_h11
 from hypercorn.protocol.events import StreamClosed
 from hypercorn.protocol.h11 import H11Protocol
 from priority.priority import MissingStreamError, PriorityTree
 
 from miniqueue_py.http.servers.hypercorn_flow import FlowingH2Protocol
+from miniqueue_py.http.servers.hypercorn_sockets import GuardedSocket, handshake_of
 
 GUARDED_VERSION = "0.18.0"
 
@@ -171,16 +173,16 @@ class GuardedH2Protocol(FlowingH2Protocol):
 
 
 class GuardedH11Protocol(H11Protocol):
-    """HTTP/1.1 without upgrades: h2c has no place in TLS, and there is no WebSocket here.
+    """HTTP/1.1 whose only upgrade is to a WebSocket: h2c has no place here.
 
-    Both stumble over what a peer may send with them.
+    It stumbles over what a peer may send with it.
     """
 
     async def _check_protocol(self, event: h11.Request) -> None:
         await super()._check_protocol(_without_upgrade(event))
 
     async def _create_stream(self, request: h11.Request) -> None:
-        await super()._create_stream(_without_upgrade(request))
+        await super()._create_stream(handshake_of(request) or _without_upgrade(request))
 
 
 def _without_upgrade(request: h11.Request) -> h11.Request:
@@ -251,3 +253,5 @@ def install_guards() -> None:
     protocol.H11Protocol = GuardedH11Protocol  # type: ignore[attr-defined]
     hypercorn_h2.StreamBuffer = GuardedBuffer  # type: ignore[misc]
     protocol.H2Protocol = GuardedH2Protocol  # type: ignore[attr-defined]
+    hypercorn_h2.WSStream = GuardedSocket  # type: ignore[attr-defined]
+    hypercorn_h11.WSStream = GuardedSocket  # type: ignore[attr-defined]

@@ -215,7 +215,7 @@ class LevelStorage:
         return None
 
     def totals(self) -> Totals:
-        return Totals(self._catalogue.messages, self._catalogue.bytes)
+        return Totals(self._catalogue.messages, self._catalogue.bytes, self._moves.expired)
 
     def write_times(self) -> WriteTimes:
         return self._committer.write_times

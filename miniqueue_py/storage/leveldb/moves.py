@@ -40,6 +40,8 @@ class Moves:
         self._catalogue = catalogue
         self._janitor = janitor
         self._agendas = agendas
+        self.expired = 0
+        """Of all topics, since the start."""
 
     def settle(
         self, deliveries: Sequence[Delivery], outcome: Outcome, ready: dict[str, None]
@@ -60,15 +62,19 @@ class Moves:
     def drop_delayed(self, topic: TopicState, due_key: bytes, message: Message) -> None:
         """Remove a message that expired while it was set aside."""
         topic.delayed -= 1
-        topic.expired += 1
+        self._count_expired(topic)
         self._janitor.remove(topic, due_key, len(message.body))
         self._catalogue.count(topic, -1, -len(message.body))
 
     def expire(self, topic: TopicState, key: bytes, message: Message) -> None:
         """Remove a message that expired, is ready, and is not in the window any more."""
-        topic.expired += 1
+        self._count_expired(topic)
         self._remove(topic, key, message)
         self._catalogue.count(topic, -1, -len(message.body))
+
+    def _count_expired(self, topic: TopicState) -> None:
+        topic.expired += 1
+        self.expired += 1
 
     def _end(
         self,

@@ -190,7 +190,9 @@ class MemoryStorage:
     def totals(self) -> Totals:
         shelves = self._shelves.values()
         return Totals(
-            sum(len(shelf.entries) for shelf in shelves), sum(shelf.bytes for shelf in shelves)
+            sum(len(shelf.entries) for shelf in shelves),
+            sum(shelf.bytes for shelf in shelves),
+            self._timetable.expired,
         )
 
     def write_times(self) -> WriteTimes:

@@ -16,6 +16,8 @@ class Timetable:
         self._on_ready = on_ready
         self._delays = Alarms(attrgetter("position"), _is_due)
         self._expiries = Alarms(attrgetter("rank"), _is_over)
+        self.expired = 0
+        """Of all topics, since the start."""
         self._at: float | None = None
         """The instant whose moves are being made."""
         self._room: dict[Shelf, Iterator[int]] = {}
@@ -34,6 +36,7 @@ class Timetable:
 
     def expire(self, entry: Entry) -> None:
         entry.shelf.expired += 1
+        self.expired += 1
         entry.leave(Move.EXPIRE)
 
     def begin(self, now: float) -> None:

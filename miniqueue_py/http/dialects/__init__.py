@@ -1,0 +1,1 @@
+"""Other queue systems, each by its own API, over the same broker."""

@@ -1,0 +1,140 @@
+"""ZoldyQ's API over HTTP: named queues of JSON, bounded, each payload taken once.
+
+What is taken is gone, whether its consumer gets it or not. Its WebSockets are
+in zoldyq_sockets.py.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+from quart import Blueprint, Response, request
+from werkzeug.exceptions import MethodNotAllowed
+
+from miniqueue_py.errors import TopicNotFound
+from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues, payload_of, size_of
+from miniqueue_py.http.json_bodies import answer, answer_encoded, nothing
+from miniqueue_py.http.json_text import encode
+from miniqueue_py.http.names import topic_name
+from miniqueue_py.http.query import Query
+from miniqueue_py.telemetry.topic_series import OTHERS, Figures, TopicSeries
+
+LONGEST_TIMEOUT_SECONDS = 60.0
+"""Proxies cut a request that is silent for longer."""
+
+_TIMEOUT = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?")
+
+_TOPICS_A_TURN = 100
+_ALL = 1 << 62
+
+
+def zoldyq(queues: ZoldyqQueues) -> Blueprint:
+    """Return ZoldyQ's pages."""
+    pages = Blueprint("zoldyq", __name__)
+    desk = _Pages(queues)
+    pages.post("/queues/<segment>/enqueue")(desk.enqueue)
+    pages.get("/queues/<segment>/dequeue")(desk.dequeue)
+    pages.get("/health")(desk.health)
+    pages.get("/metrics")(desk.metrics)
+    return pages
+
+
+def explain_zoldyq(status: int, text: str) -> Response:
+    """Say what went wrong as ZoldyQ does."""
+    return answer({"error": text}, status)
+
+
+class _Pages:
+    def __init__(self, queues: ZoldyqQueues) -> None:
+        self._queues = queues
+        self._series = TopicSeries(queues.administration)
+
+    async def enqueue(self, segment: str) -> Response:
+        topic = _topic(segment)
+        body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+        enqueued = self._queues.enqueue(topic, body)
+        await enqueued.stored
+        return answer({"queued": True, "queue_name": topic, "queue_size": enqueued.size})
+
+    async def dequeue(self, segment: str) -> Response:
+        if request.method != "GET":  # a HEAD would lose a message
+            raise MethodNotAllowed(["GET"])
+        topic = _topic(segment)
+        timeout = Query(request.scope["query_string"]).read("timeout", _seconds, 0.0)
+        if not self._queues.administration.knows(topic):
+            raise TopicNotFound(topic)
+        taken = await self._queues.broker.take(topic, 1, timeout)
+        if not taken:
+            self._queues.counters.timeouts += 1
+            return nothing(204)
+        payload, size = payload_of(taken[0].message.body), self._queues.size(topic)
+        rest = encode({"queue_name": topic, "queue_size": size})
+        return answer_encoded(b'{"payload":%b,%b' % (payload, rest[1:]))
+
+    async def health(self) -> Response:
+        administration, capacity = self._queues.administration, self._queues.options.capacity
+        queues: dict[str, object] = {}
+        for i, topic in enumerate(await administration.topics_after(None, _ALL)):
+            if i % _TOPICS_A_TURN == _TOPICS_A_TURN - 1:
+                await asyncio.sleep(0)
+            if not administration.knows(topic):
+                continue  # deleted in one of the turns between
+            held = administration.statistics(topic)
+            queues[topic] = {
+                "size": size_of(held),
+                "capacity": capacity,
+                "enqueued_total": held.published,
+                "dequeued_total": held.acknowledged,
+            }
+        broker = self._queues.broker
+        is_well = broker.failure is None and not broker.is_draining
+        uptime = max(0, int(broker.clock.now() - self._queues.began))
+        value = {
+            "status": "healthy" if is_well else "unhealthy",
+            "queues": queues,
+            "uptime_seconds": uptime,
+        }
+        return answer(value, 200 if is_well else 503)
+
+    async def metrics(self) -> Response:
+        families = _Families(await self._series.look(), self._queues)
+        return Response(generate_latest(families), 200, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class _Families(Collector):
+    """ZoldyQ's metrics by the names that its users would look for."""
+
+    def __init__(self, topics: Mapping[str, Figures], queues: ZoldyqQueues) -> None:
+        self._topics = {name or OTHERS: figures for name, figures in topics.items()}
+        self._queues = queues
+
+    def collect(self) -> Iterator[Metric]:
+        sizes = GaugeMetricFamily("zoldyq_queue_size", "Messages in the queue.", labels=["queue"])
+        capacities = GaugeMetricFamily("zoldyq_queue_capacity", "And at most.", labels=["queue"])
+        enqueued = CounterMetricFamily("zoldyq_enqueued", "Messages put in.", labels=["queue"])
+        dequeued = CounterMetricFamily("zoldyq_dequeued", "Messages taken.", labels=["queue"])
+        for name, figures in self._topics.items():
+            sizes.add_metric([name], figures.ready + figures.in_flight + figures.delayed)
+            if name != OTHERS:
+                capacities.add_metric([name], self._queues.options.capacity)
+            enqueued.add_metric([name], figures.counted.published)
+            dequeued.add_metric([name], figures.counted.acknowledged)
+        yield from (sizes, capacities, enqueued, dequeued)
+        counters = self._queues.counters
+        yield CounterMetricFamily("zoldyq_queue_full", "Enqueues refused.", counters.full)
+        yield CounterMetricFamily("zoldyq_dequeue_timeouts", "Dequeues in vain.", counters.timeouts)
+
+
+def _seconds(text: str) -> float:
+    """Return the seconds of a timeout. Raises ValueError."""
+    seconds = float(text) if _TIMEOUT.fullmatch(text) else -1.0
+    if not 0 <= seconds <= LONGEST_TIMEOUT_SECONDS:
+        raise ValueError(f"is not a number of seconds from 0 to {LONGEST_TIMEOUT_SECONDS:g}")
+    return seconds
+
+
+def _topic(segment: str) -> str:
+    return topic_name(segment.encode("latin-1"))

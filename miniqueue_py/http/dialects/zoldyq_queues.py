@@ -1,0 +1,129 @@
+"""ZoldyQ's queues: what its pages and its WebSockets do with them.
+
+A queue is a topic, and a payload its message, as JSON. What another system put
+there is a payload too.
+"""
+
+import asyncio
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, NoReturn
+
+from miniqueue_py.broker.administration import Administration
+from miniqueue_py.broker.admission import Caps
+from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.message import Publication, Stored
+from miniqueue_py.broker.storage import TopicStatistics
+from miniqueue_py.errors import BadParameter, MiniqueueError, TopicFull
+from miniqueue_py.http.dialects.options import ZoldyqOptions
+from miniqueue_py.http.json_text import encode, parse
+
+
+class TooManyQueues(TopicFull):
+    """There are as many queues as there may be: use one of them."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"there are {most} queues already, which is -zoldyq-max-queues")
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened since the start."""
+
+    full: int = 0
+    """Enqueues that found a queue full."""
+    timeouts: int = 0
+    """Dequeues that waited for nothing."""
+
+
+class Enqueued(NamedTuple):
+    """A payload that is being stored."""
+
+    stored: "asyncio.Future[Sequence[Stored]]"
+    size: int
+    """Of the queue, with it and what was put there before it."""
+
+
+class ZoldyqQueues:
+    """Puts payloads into queues, and tells what is in them."""
+
+    def __init__(
+        self, broker: Broker, administration: Administration, options: ZoldyqOptions
+    ) -> None:
+        self.broker = broker
+        self.administration = administration
+        self.options = options
+        self.counters = Counters()
+        self.began = broker.clock.now()
+        self._caps = Caps(max_messages=options.capacity)
+
+    def enqueue(self, topic: str, request: bytes) -> Enqueued:
+        """Begin to store the payload of a request: two are stored in the order of the calls.
+
+        Raises BadParameter, TopicFull and what `Broker.publish` raises.
+        """
+        try:
+            payload = _payload_in(request)
+            self._check_room_for(topic)
+        except MiniqueueError as error:
+            self._count_full(error)
+            self.broker.refuse(topic, error)
+            raise
+        try:
+            stored = self.broker.publish(topic, [Publication([payload])], caps=self._caps)
+        except TopicFull as error:
+            self._count_full(error)
+            raise
+        statistics = self.administration.statistics(topic)
+        return Enqueued(stored, size_of(statistics) + statistics.arriving)
+
+    def size(self, topic: str) -> int:
+        """Count what waits, or is held by consumers that may give it back."""
+        return size_of(self.administration.statistics(topic))
+
+    def _check_room_for(self, topic: str) -> None:
+        if self.administration.knows(topic):
+            return
+        if self.administration.topic_count >= self.options.max_queues:
+            raise TooManyQueues(self.options.max_queues)
+
+    def _count_full(self, error: MiniqueueError) -> None:
+        self.counters.full += isinstance(error, TopicFull)
+
+
+def size_of(statistics: TopicStatistics) -> int:
+    """Count all that a queue holds."""
+    return statistics.ready + statistics.in_flight + statistics.delayed
+
+
+def payload_of(body: bytes) -> bytes:
+    """Return a message as the JSON of a payload: text that is none is a string, the rest base64."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return encode(base64.b64encode(body).decode())
+    try:
+        _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return encode(text)
+    return body
+
+
+def _payload_in(request: bytes) -> bytes:
+    """Return the payload of a request, as it is stored. Raises BadParameter."""
+    value = parse(request)
+    if not isinstance(value, dict) or "payload" not in value:
+        raise BadParameter("the body", 'is no object with a payload, such as {"payload": 1}')
+    try:
+        return encode(value["payload"])
+    except RecursionError:
+        raise BadParameter("the body", "is nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -1,0 +1,77 @@
+"""ZoldyQ's WebSockets: where they are, and how they all end.
+
+Plain ASGI: Quart keeps all that a peer sends until somebody looks at it.
+"""
+
+from collections.abc import Mapping
+
+from miniqueue_py.errors import MiniqueueError
+from miniqueue_py.http.asgi import Receive, Scope, Send
+from miniqueue_py.http.dialects.zoldyq_conversations import Dequeuing, Enqueuing, Peer, Socket
+from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
+from miniqueue_py.http.names import topic_name
+from miniqueue_py.http.problems import Headers, problem, problem_of
+
+_PACED = "miniqueue.socket"
+"""The server tells how far the client has read, and keeps nothing that is too long."""
+
+_HTTP = "websocket.http.response"
+
+_QUEUES = b"/queues/"
+
+
+class ZoldyqSockets:
+    """An ASGI application for WebSockets alone."""
+
+    def __init__(self, queues: ZoldyqQueues) -> None:
+        self._queues = queues
+        self._open: set[Socket] = set()
+
+    def __repr__(self) -> str:
+        return f"<ZoldyqSockets, {len(self._open)} open>"
+
+    def drain(self) -> None:
+        """Have all sockets close; what is being stored is answered first."""
+        for socket in list(self._open):
+            socket.end()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a socket until either side ends it, or refuse it."""
+        await receive()  # the wish to connect
+        try:
+            socket = self._find(scope, receive, send)
+        except MiniqueueError as error:
+            await _refuse(scope, send, *problem_of(error))
+            return
+        if socket is None:
+            await _refuse(scope, send, *problem(404, "page not found"))
+        elif self._queues.broker.is_draining:
+            await _refuse(scope, send, *problem(503, "the broker is draining"))
+        else:
+            self._open.add(socket)
+            try:
+                await socket.run()
+            finally:
+                self._open.discard(socket)
+
+    def _find(self, scope: Scope, receive: Receive, send: Send) -> "Socket | None":
+        path: bytes = scope["raw_path"] or b""
+        segment, _, verb = path.removeprefix(_QUEUES).partition(b"/")
+        kind = {b"enqueue": Enqueuing, b"dequeue": Dequeuing}.get(verb)
+        if not path.startswith(_QUEUES) or kind is None:
+            return None
+        peer = Peer(receive, send, is_paced=_PACED in _extensions(scope))
+        return kind(self._queues, topic_name(segment), peer)
+
+
+def _extensions(scope: Scope) -> Mapping[str, object]:
+    return scope.get("extensions") or {}
+
+
+async def _refuse(scope: Scope, send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Answer a handshake as a request; a server that cannot do that answers 403."""
+    if _HTTP in _extensions(scope):
+        await send({"type": f"{_HTTP}.start", "status": status, "headers": headers})
+        await send({"type": f"{_HTTP}.body", "body": body, "more_body": False})
+    else:
+        await send({"type": "websocket.close"})

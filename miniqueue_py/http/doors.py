@@ -1,0 +1,85 @@
+"""All doors of a broker: its own, and one for each dialect that has a port."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from miniqueue_py.broker.administration import Administration
+from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.snapshots import Snapshots
+from miniqueue_py.http.asgi import App
+from miniqueue_py.http.dialects.options import DialectOptions
+from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
+from miniqueue_py.http.dialects.zoldyq_sockets import ZoldyqSockets
+from miniqueue_py.http.door import Door
+from miniqueue_py.http.pages import Pages
+from miniqueue_py.http.sockets import below
+from miniqueue_py.http.streams import Streams
+from miniqueue_py.telemetry.metrics import Metrics
+from miniqueue_py.telemetry.rates import Rates
+
+
+class Desk(NamedTuple):
+    """What doors stand in front of."""
+
+    broker: Broker
+    administration: Administration
+    snapshots: Snapshots
+    metrics: Metrics
+    task_rates: Rates
+    options: DialectOptions
+
+
+class Doors:
+    """Makes the doors, and drains them together."""
+
+    def __init__(
+        self, desk: Desk, *, drain_seconds: float, on_error: Callable[[str, Exception], None]
+    ) -> None:
+        self._on_error = on_error
+        queues = ZoldyqQueues(desk.broker, desk.administration, desk.options.zoldyq)
+        self._pages = Pages(lambda: _create_apps(desk, queues))
+        self._streams = Streams(
+            desk.broker, self._pages, drain_seconds=drain_seconds, on_error=on_error
+        )
+        self._sockets = ZoldyqSockets(queues)
+        self.native = Door(
+            self._streams, sockets=below(b"/zoldyq", self._sockets), on_error=on_error
+        )
+        self._all = [self.native]
+
+    def of_dialect(self, name: str) -> Door:
+        """Return a door behind which that dialect has every path."""
+        sockets = self._sockets if name == "zoldyq" else None
+        door = Door(self._pages.at_root(name), sockets=sockets, on_error=self._on_error)
+        self._all.append(door)
+        return door
+
+    async def load(self) -> None:
+        """Make what is made when it is first needed."""
+        await self._pages.load()
+
+    def drain(self) -> None:
+        """Have those end who would go on: uploads, and WebSockets."""
+        self._streams.abandon_uploads()
+        self._sockets.drain()
+
+    async def wait_idle(self) -> None:
+        """Return when no door has anything open."""
+        await asyncio.gather(*(door.wait_idle() for door in self._all))
+
+
+def _create_apps(desk: Desk, zoldyq_queues: ZoldyqQueues) -> Mapping[str, App]:
+    from miniqueue_py.http.app import create_app  # noqa: PLC0415  Quart is behind these two
+    from miniqueue_py.http.dialects.registry import create_dialects  # noqa: PLC0415
+
+    native = create_app(desk.broker, desk.administration, desk.metrics)
+    dialects = create_dialects(
+        desk.broker,
+        desk.administration,
+        desk.snapshots,
+        desk.task_rates,
+        zoldyq_queues,
+        desk.options.zapq,
+    )
+    return {"": native, **dialects}  # type: ignore[dict-item]  # typed as Quart's own ASGI

@@ -1,0 +1,22 @@
+"""Where on a port the WebSockets are."""
+
+from miniqueue_py.http.asgi import App, Receive, Scope, Send
+
+
+def below(folder: bytes, sockets: App) -> App:
+    """Mount WebSockets under a path; there are none beside it."""
+
+    async def converse(scope: Scope, receive: Receive, send: Send) -> None:
+        path: bytes = scope["raw_path"] or b""
+        if path.startswith(folder + b"/"):
+            await sockets({**scope, "raw_path": path[len(folder) :]}, receive, send)
+        else:
+            await refuse(scope, receive, send)
+
+    return converse
+
+
+async def refuse(_scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a handshake with 403, which is what ASGI has for it."""
+    await receive()
+    await send({"type": "websocket.close"})

@@ -1,0 +1,79 @@
+"""A broker on memory whose time is moved, and the pages of a dialect in front of it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from quart import Blueprint
+
+from miniqueue_py.broker.administration import Administration
+from miniqueue_py.broker.admission import Limits
+from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.clock import Clock
+from miniqueue_py.broker.events import Observers
+from miniqueue_py.broker.message import Publication
+from miniqueue_py.broker.snapshots import Snapshots
+from miniqueue_py.broker.storage import Storage
+from miniqueue_py.http.asgi import App
+from miniqueue_py.http.dialects.app import Explain, dialect_app
+from miniqueue_py.http.door import Door
+from miniqueue_py.http.pages import Pages
+from miniqueue_py.storage.memory import MemoryStorage
+from tests.http.asgi import Exchange
+
+
+class Booth:
+    """Everything between a request to a dialect and what is kept, in this process."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        storage: Storage | None = None,
+        limits: Limits = Limits(),  # noqa: B008  never changed
+    ) -> None:
+        self.storage: Storage = storage or MemoryStorage()
+        self.broker = Broker(self.storage, clock, limits=limits, chance=lambda: 0.5)
+        self.administration = Administration(self.broker, self.storage, Observers())
+        self.snapshots = Snapshots(self.storage, clock)
+        self.stumbles: list[Exception] = []
+        self.app: App = Door(_closed, on_error=self._stumble)
+
+    def open(self, blueprint: Blueprint, explain: Explain) -> None:
+        """Put a dialect at the root, as on a port of its own."""
+        longest = 6 * self.broker.limits.max_message_bytes + (1 << 16)
+        app = dialect_app(blueprint, explain, longest_body_bytes=longest)
+        self.app = Door(_pages(lambda: {"its": app}).at_root("its"), on_error=self._stumble)
+
+    async def publish(self, topic: str, *bodies: bytes, **terms: Any) -> None:
+        await self.broker.publish(topic, [Publication(bodies, **terms)])
+
+    def begin(self, method: str, target: str, **others: Any) -> Exchange:
+        """Begin a request; its body comes with `say`."""
+        return Exchange(self.app, method, target, **others)
+
+    async def ask(self, method: str, target: str, body: object = b"", **others: Any) -> Exchange:
+        """Make a whole request and return its whole answer; a body is bytes, or JSON."""
+        exchange = self.begin(method, target, **others)
+        await exchange.say(
+            body if isinstance(body, bytes) else json.dumps(body).encode(), is_last=True
+        )
+        await exchange.answer()
+        assert not self.stumbles
+        return exchange
+
+    def bodies(self, topic: str) -> list[bytes]:
+        """Return what is ready in a topic, in its order."""
+        messages = self.storage.peek(topic, 1 << 31, 1 << 31, self.broker.clock.now())
+        return [message.body for message in messages]
+
+    def _stumble(self, _path: str, error: Exception) -> None:
+        self.stumbles.append(error)
+
+
+def _pages(create: Callable[[], dict[str, Any]]) -> Pages:
+    return Pages(create)
+
+
+async def _closed(*_: object) -> None:
+    raise AssertionError("no dialect was opened")

@@ -1,0 +1,173 @@
+"""kill -9 in the middle of /persist and of /load: the old one or the new one, never half.
+
+A snapshot of 100,000 messages takes long enough to be killed at any instant
+of it. The instants are spread over the time that an undisturbed one takes, and
+some way beyond, each at random within its part.
+"""
+
+import asyncio
+import base64
+import json
+import random
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from miniqueue_py.certificate_paths import CertificatePaths
+from tests.outside.conftest import QUICK
+from tests.outside.dialects import dialect_broker
+from tests.outside.lives import connect
+from tests.outside.pages import ask
+from tests.outside.seed import seeded_random
+from tests.outside.server import RunningBroker
+from tests.outside.settler import LONG
+
+pytestmark = pytest.mark.anyio
+
+MESSAGES = 100_000
+KILLS = {"hypercorn": 10, "granian": 5}
+BEYOND = 1.2
+"""So many times as long as an undisturbed one takes, for the last instants."""
+
+
+@pytest.fixture
+def broker(
+    server_kind: str, certificates: CertificatePaths, tmp_path: Path
+) -> Iterator[RunningBroker]:
+    flags = (*QUICK, "-zapq-max-msgs", "200K")
+    with dialect_broker(tmp_path / "db", certificates, server_kind, *flags) as broker:
+        yield broker
+
+
+@pytest.fixture
+def snapshots(broker: RunningBroker) -> Path:
+    return broker.directory.parent / "snapshots"
+
+
+async def test_snapshot_is_the_old_one_or_the_new_one_whenever_its_writer_is_killed(
+    broker: RunningBroker, snapshots: Path, server_kind: str
+) -> None:
+    queue = numbered("first")
+    write(snapshots / "first.json", queue)
+    await post(broker, "load?file=first.json")
+    seconds = await time_of(broker, "persist?file=queue.json")
+    assert read(snapshots / "queue.json") == queue
+    drafts = 0
+
+    with seeded_random() as choices:
+        for instant in instants(choices, KILLS[server_kind], seconds):
+            before = read(snapshots / "queue.json")
+            last = b"and %d" % len(queue)
+            await post(broker, "enqueue", last)
+            queue.append(last)
+
+            was_answered = await post_and_kill(broker, "persist?file=queue.json", instant)
+            drafts += len(drafts_in(snapshots))
+            now = read(snapshots / "queue.json")
+            await restart(broker)
+
+            assert now == queue or (now == before and not was_answered)
+            assert drafts_in(snapshots) == []
+            assert await contents(broker, snapshots) == queue
+
+    assert drafts > 0, "none was killed in the middle"
+
+
+async def test_queue_is_the_old_one_or_the_new_one_whenever_its_load_is_killed(
+    broker: RunningBroker, snapshots: Path, server_kind: str
+) -> None:
+    before = numbered("first")
+    write(snapshots / "first.json", before)
+    seconds = await time_of(broker, "load?file=first.json")
+    halves = 0
+
+    with seeded_random() as choices:
+        for instant in instants(choices, KILLS[server_kind], seconds):
+            new = numbered(f"{instant}")
+            write(snapshots / "queue.json", new)
+
+            was_answered = await post_and_kill(broker, "load?file=queue.json", instant)
+            await restart(broker)
+            halves += "zapq.loading" in await topics(broker)
+            now = await contents(broker, snapshots)
+
+            assert now == new or (now == before and not was_answered)
+            before = now
+
+    await post(broker, "load?file=first.json")
+    assert await contents(broker, snapshots) == numbered("first")
+    assert await topics(broker) == ["zapq"], "what a killed load had gathered is still there"
+    assert halves > 0, "none was killed in the middle"
+
+
+def numbered(word: str) -> list[bytes]:
+    return [f"{word} {i}".encode() for i in range(MESSAGES)]
+
+
+def write(path: Path, bodies: Sequence[bytes]) -> None:
+    """Write a snapshot as Go does."""
+    path.write_text(json.dumps([base64.b64encode(body).decode() for body in bodies]))
+
+
+def read(path: Path) -> list[bytes]:
+    return [base64.b64decode(text, validate=True) for text in json.loads(path.read_bytes())]
+
+
+def drafts_in(snapshots: Path) -> list[str]:
+    return [each.name for each in snapshots.iterdir() if each.name.startswith(".")]
+
+
+def instants(choices: random.Random, count: int, seconds: float) -> list[float]:
+    """Seconds after which to kill, one in each part of the time."""
+    return [(i + choices.random()) / count * seconds * BEYOND for i in range(count)]
+
+
+async def post(broker: RunningBroker, page: str, body: bytes = b"") -> None:
+    async with await connect(broker) as connection:
+        answer = await connection.request("POST", f"/zapq/{page}", body, wait_seconds=LONG)
+    assert answer.status in (200, 202), answer.body
+
+
+async def time_of(broker: RunningBroker, page: str) -> float:
+    start = time.monotonic()
+    await post(broker, page)
+    return time.monotonic() - start
+
+
+async def post_and_kill(broker: RunningBroker, page: str, after_seconds: float) -> bool:
+    """Kill the broker that long after it was asked; tell if it had answered."""
+    asking = asyncio.create_task(post(broker, page))
+    await asyncio.wait([asking], timeout=after_seconds)
+    broker.kill()
+    try:
+        await asking
+    except ConnectionError:
+        return False
+    return True
+
+
+async def restart(broker: RunningBroker) -> None:
+    """Start it, and wait for the first answer of ZapQ's pages."""
+    broker.start()
+    async with await connect(broker) as connection:
+        assert (await connection.request("GET", "/zapq/health", b"")).body == b"ok"
+
+
+async def topics(broker: RunningBroker) -> list[str]:
+    async with await connect(broker) as connection:
+        answer = await ask(connection, "GET", "/topics")
+    return [topic["name"] for topic in answer["topics"]]
+
+
+async def contents(broker: RunningBroker, snapshots: Path) -> list[bytes]:
+    """What is in the queue; what the topic's page counts is as much."""
+    await post(broker, "persist?file=contents.json")
+    bodies = read(snapshots / "contents.json")
+    async with await connect(broker) as connection:
+        overview = await ask(connection, "GET", "/topics/zapq")
+    assert overview["ready"] == len(bodies)
+    assert overview["inFlight"] == overview["delayed"] == 0
+    assert overview["bytes"] == sum(map(len, bodies))
+    return bodies
