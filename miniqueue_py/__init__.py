@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         SyncDelivery,
         SyncPublisher,
         SyncSubscription,
+        Task,
         Topic,
         Worker,
     )
@@ -95,6 +96,7 @@ __all__ = [
     "SyncDelivery",
     "SyncPublisher",
     "SyncSubscription",
+    "Task",
     "TokenRefused",
     "Topic",
     "TopicFull",

@@ -36,6 +36,7 @@ COMMANDS = {
         ("serve", "", "run a broker; what `miniqueue` alone does"),
         ("publish", "TOPIC [FILE...]", "publish stdin, files, or their lines"),
         ("subscribe", "TOPIC", "print messages and take them, or only look"),
+        ("work", "MODULE:NAME", "do tasks with the functions of a module of yours"),
         ("topics", "", "list topics, and what is in them"),
         ("stats", "TOPIC", "tell everything about one"),
         ("purge", "TOPIC", "remove a topic and all its messages"),

@@ -8,7 +8,7 @@ broker started in this directory is trusted without a word, so that what
 import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from miniqueue_py.certificate_paths import certificate_paths
 
@@ -52,14 +52,21 @@ def make_client(
 
     return Client(
         options.url,
-        ca=_authority(options),
-        pin=options.pin,
-        certificate=options.client_cert,
-        key=options.client_key,
-        token=options.token,
+        **credentials(options),
         wait_when_full=wait_when_full,
         timeout_seconds=patience_seconds,
     )
+
+
+def credentials(options: Namespace) -> dict[str, Any]:
+    """Return whom to trust, and what to show, as Client and Worker take it."""
+    return {
+        "ca": _authority(options),
+        "pin": options.pin,
+        "certificate": options.client_cert,
+        "key": options.client_key,
+        "token": options.token,
+    }
 
 
 def _authority(options: Namespace) -> str | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ENDING_SECONDS = 5.0
 """For the last confirms and settlements after a signal."""
 
-_OF_A_SIGNAL = 128
+OF_A_SIGNAL = 128
 
 
 class Interruption:
@@ -77,7 +77,7 @@ class Interruption:
             async for number in signals:
                 if self.signal is not None:
                     _show_cursor()
-                    os._exit(_OF_A_SIGNAL + number)
+                    os._exit(OF_A_SIGNAL + number)
                 self.signal = number
                 if not self._is_orderly:
                     self._everything.cancel()
@@ -140,10 +140,15 @@ async def _to_the_end(work: Callable[[Interruption], Awaitable[int]]) -> int:
         case OSError():
             raise problem
         case MiniqueueError():
-            status = complain(_in_options(problem), _status_of(problem))
+            status = complain_of(problem)
     if interruption.signal is not None:
-        return _OF_A_SIGNAL + interruption.signal
+        return OF_A_SIGNAL + interruption.signal
     return status
+
+
+def complain_of(problem: MiniqueueError) -> int:
+    """Say what went wrong with the broker, or on the way to it; return the exit status."""
+    return complain(_in_options(problem), _status_of(problem))
 
 
 _OPTIONS = {

@@ -9,6 +9,7 @@ from miniqueue_py.client.sync import SyncClient
 from miniqueue_py.client.sync_delivery import SyncDelivery
 from miniqueue_py.client.sync_publisher import SyncPublisher
 from miniqueue_py.client.sync_subscription import SyncSubscription
+from miniqueue_py.client.task import Task
 from miniqueue_py.client.topic import Topic
 from miniqueue_py.client.worker import Worker
 
@@ -26,6 +27,7 @@ __all__ = [
     "SyncDelivery",
     "SyncPublisher",
     "SyncSubscription",
+    "Task",
     "Topic",
     "Worker",
 ]

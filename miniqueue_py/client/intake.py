@@ -18,7 +18,7 @@ from miniqueue_py.client.delivery import Delivery
 from miniqueue_py.client.errors import CertificateRefused, Misuse, TokenRefused
 from miniqueue_py.client.handlers import Handler
 from miniqueue_py.client.holding import Holding
-from miniqueue_py.client.outcomes import Delays
+from miniqueue_py.client.retries import Retries
 from miniqueue_py.client.settling import settle
 from miniqueue_py.client.subscription import Subscription
 from miniqueue_py.errors import BadRequest, MiniqueueError
@@ -32,9 +32,9 @@ log = logging.getLogger("miniqueue.worker")
 class Intake:
     """Of one handler, for one run of the worker."""
 
-    def __init__(self, handler: Handler, delays: Delays, closing: Closing) -> None:
+    def __init__(self, handler: Handler, retries: Retries, closing: Closing) -> None:
         self._handler = handler
-        self._delays = delays
+        self._retries = retries
         self._closing = closing
         self._threads = anyio.CapacityLimiter(handler.concurrency)
         self._holding = Holding()
@@ -112,8 +112,8 @@ class Intake:
     async def _handle(self, delivery: Delivery, room: anyio.Semaphore) -> None:
         try:
             if not (delivery.is_lost or delivery.is_expired):
-                raised = await self._handler.attempt(delivery, self._threads)
-                await settle(delivery, raised, self._delays)
+                attempt = await self._handler.attempt(delivery, self._threads)
+                await settle(delivery, attempt, self._retries)
         finally:
             room.release()
         # Who was cancelled holds it still: it is given back, when all have ended.

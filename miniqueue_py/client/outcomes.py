@@ -1,8 +1,9 @@
 """What becomes of a message when its handler is done: decided here, and nothing is done here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import random
+from typing import Any
 
 from miniqueue_py.errors import BadParameter
 from miniqueue_py.protocol.commands import LONGEST_DELAY_SECONDS
@@ -49,13 +50,27 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenBack:
+    """NACK, for its topic's policy to set it aside."""
+
+    seconds: float
+    """As the policy says, give or take its jitter."""
+    has_failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """NACK too, and the policy allows no further attempt: a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
 class Buried:
     """DEAD."""
 
     why: str
 
 
-Outcome = Done | SetAside | Buried
+Outcome = Done | SetAside | GivenBack | GivenUp | Buried
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +117,26 @@ def outcome_of(error: BaseException | None, dack_count: int, delays: Delays) -> 
             return Buried(str(unreadable))
         case _:
             return SetAside(delays.seconds_after(dack_count), has_failed=True)
+
+
+def under(
+    policy: Mapping[str, Any], outcome: SetAside, error: BaseException | None, attempt: int
+) -> Outcome:
+    """Leave it to the topic's policy when a message is tried again, where that says so.
+
+    It says nothing of a time that a handler asked for. Without a backoff the
+    message would come again at once, for as long as it fails.
+    """
+    most, backoff = policy.get("maxDeliveries"), policy.get("backoff")
+    if most is not None and attempt >= most:
+        return GivenUp()
+    match cause_of(error):
+        case Retry(after=float()):
+            return outcome
+    if backoff is None:
+        return outcome
+    waits = Delays(backoff["initial"], backoff["factor"], backoff["max"], chance=lambda: 0.0)
+    return GivenBack(waits.seconds_after(attempt - 1), outcome.has_failed)
 
 
 def cause_of(error: BaseException | None) -> BaseException | None:

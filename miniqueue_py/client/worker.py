@@ -11,7 +11,7 @@ worker.run()
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -22,15 +22,17 @@ from miniqueue_py.client.backoff import Backoff
 from miniqueue_py.client.client import SILENCE_SECONDS, Client
 from miniqueue_py.client.closing import Closing
 from miniqueue_py.client.errors import BadHandler, Misuse
-from miniqueue_py.client.handlers import Handler
+from miniqueue_py.client.handlers import Callee, Function, Handler
 from miniqueue_py.client.intake import Intake
 from miniqueue_py.client.outcomes import Delays
 from miniqueue_py.client.requests import HOPELESS
+from miniqueue_py.client.retries import Retries
+from miniqueue_py.client.task_handlers import LEASE_SECONDS, TOPIC, Functions, TaskFunctions
 from miniqueue_py.errors import MiniqueueError, Unavailable
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 log = logging.getLogger("miniqueue.worker")
 
@@ -42,7 +44,8 @@ class Worker:
     aside, `raise Reject("why")` makes it a dead letter, and any other exception
     is logged and sets it aside for `backoff_seconds`, longer each time by
     `backoff_factor` up to `longest_backoff_seconds`, and each wait shortened at
-    random by up to a half. What connects is as for Client.
+    random by up to a half. With `retry_by_policy` it is the backoff of the topic's
+    policy that says how long, if it has one. What connects is as for Client.
 
     Nothing is connected, and no file is read, before it runs.
     """
@@ -61,6 +64,7 @@ class Worker:
         backoff_seconds: float = 1.0,
         backoff_factor: float = 2.0,
         longest_backoff_seconds: float = 900.0,
+        retry_by_policy: bool = False,
         drain_seconds: float = 30.0,
     ) -> None:
         self.url = url
@@ -77,6 +81,7 @@ class Worker:
             silence_seconds=silence_seconds,
         )
         self._delays = Delays(backoff_seconds, backoff_factor, longest_backoff_seconds)
+        self._retry_by_policy = retry_by_policy
         self._handlers: dict[str, Handler] = {}
         self._closing: Closing | None = None
         self._is_stopped = False
@@ -87,7 +92,7 @@ class Worker:
 
     def handles(
         self, topic: str, *, concurrency: int = 1, lease: float | None = None
-    ) -> Callable[[Function], Function]:
+    ) -> Callable[[Decorated], Decorated]:
         """Decorate the function that handles a topic, at most `concurrency` messages at a time.
 
         A plain `def` runs in threads, as many as that. With a `lease` the broker
@@ -96,19 +101,29 @@ class Worker:
         stays as it is. Raises BadHandler.
         """
 
-        def decorate(function: Function) -> Function:
-            if topic in self._handlers:
-                raise BadHandler(
-                    f"{topic!r} is handled by {self._handlers[topic].name} already: "
-                    "have one function for each topic"
-                )
-            self._handlers[topic] = Handler(topic, function, concurrency=concurrency, lease=lease)
+        def decorate(function: Decorated) -> Decorated:
+            self._add(topic, Function(function), concurrency, lease)
             return function
 
         return decorate
 
-    def run(self, backend: Literal["asyncio", "trio"] = "asyncio") -> None:
-        """Handle messages until SIGTERM or SIGINT, and raise what `serve` raises.
+    def handles_tasks(
+        self,
+        functions: Functions,
+        *,
+        topic: str = TOPIC,
+        concurrency: int = 1,
+        lease: float | None = LEASE_SECONDS,
+    ) -> None:
+        """Have the tasks of `POST /task` done: by a function for each type, or one for all.
+
+        They are called with the payload as their annotations say, or with a `Task`.
+        One of a type that is not there is a dead letter. Raises BadHandler.
+        """
+        self._add(topic, TaskFunctions(functions), concurrency, lease)
+
+    def run(self, backend: Literal["asyncio", "trio"] = "asyncio") -> Sequence[signal.Signals]:
+        """Handle messages until SIGTERM or SIGINT, and return those; raise what `serve` raises.
 
         The first signal drains: nothing new is taken, and running handlers may
         finish, for `drain_seconds`. Then, or with a second signal, they are cancelled,
@@ -118,7 +133,7 @@ class Worker:
         message given back, so another worker may begin with it meanwhile. On asyncio
         the process ends when the thread does; another signal ends it at once.
         """
-        anyio.run(self._run, backend=backend)
+        return anyio.run(self._run, backend=backend)
 
     async def serve(self) -> None:
         """Handle messages in a loop of one's own, until `stop`, which drains.
@@ -152,13 +167,22 @@ class Worker:
         else:
             self._closing.begin()
 
-    async def _run(self) -> None:
+    def _add(self, topic: str, callee: Callee, concurrency: int, lease: float | None) -> None:
+        if topic in self._handlers:
+            raise BadHandler(
+                f"{topic!r} is handled by {self._handlers[topic].name} already: "
+                "have one function for each topic"
+            )
+        self._handlers[topic] = Handler(topic, callee, concurrency=concurrency, lease=lease)
+
+    async def _run(self) -> Sequence[signal.Signals]:
         if threading.current_thread() is not threading.main_thread():
             await self.serve()  # signals come to the main thread alone
-            return
+            return ()
+        heeded: list[signal.Signals] = []
         with anyio.open_signal_receiver(*SIGNALS) as signals:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._heed, signals)
+                tasks.start_soon(self._heed, signals, heeded)
                 problem: Exception | None = None
                 try:
                     await self.serve()
@@ -167,9 +191,13 @@ class Worker:
                 tasks.cancel_scope.cancel()
         if problem is not None:
             raise problem
+        return heeded
 
-    async def _heed(self, signals: AsyncIterator[signal.Signals]) -> None:
+    async def _heed(
+        self, signals: AsyncIterator[signal.Signals], heeded: list[signal.Signals]
+    ) -> None:
         async for number in signals:
+            heeded.append(number)
             closing = self._closing
             if closing is None or not closing.is_begun:
                 log.info("got %s: draining, for %g s at most", number.name, self.drain_seconds)
@@ -197,9 +225,10 @@ class Worker:
                     await anyio.sleep(seconds)
 
     async def _work(self, queue: Client, closing: Closing) -> None:
+        retries = Retries(self._delays, queue.topic if self._retry_by_policy else None)
         with closing.working() as work:
             async with anyio.create_task_group() as tasks:
                 for handler in self._handlers.values():
-                    tasks.start_soon(Intake(handler, self._delays, closing).run, queue)
+                    tasks.start_soon(Intake(handler, retries, closing).run, queue)
         if work.cancelled_caught:
             log.warning("handlers were cancelled, and what they held was given back")

@@ -187,7 +187,7 @@ def not_known(body: "Nowhere") -> None: ...  # type: ignore[name-defined] # noqa
         (yields, "that yields nothing"),
         (yields_later, "that yields nothing"),
         (not_known, "'Nowhere' is not known when it is decorated.* not under TYPE_CHECKING"),
-        (Email, "decorate a function"),
+        (Email, "it is no function, `def` or `async def`"),
     ],
 )
 async def test_a_wrong_signature_is_refused_with_advice_when_it_is_decorated(
