@@ -51,7 +51,8 @@ async def test_a_worker_that_waits_for_its_broker_can_be_stopped(
 async def test_a_worker_whose_connection_hangs_at_the_start_can_be_stopped(
     proxy: Proxy, ca: Path, topic: str
 ) -> None:
-    worker = Worker(proxy.url, ca=ca)
+    # It may have subscribed already: then it is silence that tells it to give up.
+    worker = Worker(proxy.url, ca=ca, silence_seconds=1.0)
 
     @worker.handles(topic)
     async def handle() -> None: ...
