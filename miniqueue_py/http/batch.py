@@ -18,6 +18,7 @@ from enum import Enum
 from miniqueue_py.broker.batches import BatchWriter
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.errors import (
+    BadRequest,
     BatchTakenOver,
     BodyCutShort,
     MiniqueueError,
@@ -199,6 +200,7 @@ class Batch:
             self._publish(self._lines.feed_end())
         if self._lines.problem is not None and self._last_line is None:
             self._last_line = bad_line(*self._lines.problem, _UNREADABLE)
+            self._broker.refuse(self._topic, BadRequest(self._lines.problem[0]))
         if is_last:
             self._body = _Body.WHOLE
 

@@ -110,9 +110,9 @@ def _body(body: bytes) -> Event:
 
 @asynccontextmanager
 async def running(
-    certificates: CertificatePaths, *, is_guarded: bool, keep_alive_seconds: float = 60.0
+    certificates: CertificatePaths | None, *, is_guarded: bool, keep_alive_seconds: float = 60.0
 ) -> AsyncIterator[tuple[int, Pages]]:
-    """Serve the pages on a free port until the block ends."""
+    """Serve the pages on a free port until the block ends; in clear without certificates."""
     pages = Pages()
     serving = serve_on_free_port(pages, certificates, is_guarded, keep_alive_seconds)
     async with serving as port:
@@ -133,7 +133,8 @@ async def serve_on_free_port(
     stop = asyncio.Event()
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    config = make_config(listener, (certificates.certificate, certificates.key))
+    credentials = (certificates.certificate, certificates.key) if certificates else None
+    config = make_config(listener, credentials)
     config.keep_alive_timeout = keep_alive_seconds
     config.graceful_timeout = 0.5  # a bare server may be stuck
     config.websocket_max_message_size = BARE_LONGEST_BYTES

@@ -263,6 +263,35 @@ async def test_idle_connection_is_closed_and_an_idle_stream_is_not(
             await lives(used)
 
 
+async def ask_in_clear_and_hang_up(port: int) -> None:
+    """Be gone once the answer has come, and see that the server notices."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(b"GET /early HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), SOON)
+        assert head.startswith(b"HTTP/1.1 200")
+        writer.write_eof()
+        await asyncio.wait_for(reader.read(), SOON)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_connection_in_clear_ends_with_its_client() -> None:
+    async with running(None, is_guarded=True) as (port, _):
+        await ask_in_clear_and_hang_up(port)
+        before = len(asyncio.all_tasks())
+        for _ in range(10):
+            await ask_in_clear_and_hang_up(port)
+        await wait_until(lambda: len(asyncio.all_tasks()) <= before)
+
+
+async def test_guard_of_connections_in_clear_is_still_needed() -> None:
+    async with running(None, is_guarded=False) as (port, _):
+        with pytest.raises(TimeoutError):
+            await ask_in_clear_and_hang_up(port)
+
+
 async def test_long_upload_comes_whole(certificates: CertificatePaths) -> None:
     body = b"".join(b"%07d\n" % number for number in range(3 << 20))
     async with (

@@ -11,7 +11,7 @@ from miniqueue_py.http.dialects.app import Explain, dialect_app
 from miniqueue_py.http.dialects.coramq import coramq, explain_coramq
 from miniqueue_py.http.dialects.options import ZapqOptions
 from miniqueue_py.http.dialects.tasks import explain_task, tasks
-from miniqueue_py.http.dialects.zapq import explain_zapq, zapq
+from miniqueue_py.http.dialects.zapq import READ_ON_BYTES, explain_zapq, zapq
 from miniqueue_py.http.dialects.zoldyq import explain_zoldyq, zoldyq
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
 from miniqueue_py.telemetry.rates import Rates
@@ -32,7 +32,8 @@ def create_dialects(  # noqa: PLR0913, PLR0917  what the dialects are made of
     zapq_options: ZapqOptions,
 ) -> Mapping[str, Quart]:
     """Return the application of each dialect by its name."""
-    longest = _ESCAPED * broker.limits.max_message_bytes + _ENVELOPE_BYTES
+    escaped = _ESCAPED * broker.limits.max_message_bytes + _ENVELOPE_BYTES
+    longest = max(escaped, READ_ON_BYTES)
     parts: dict[str, tuple[Blueprint, Explain]] = {
         "zapq": (zapq(broker, administration, snapshots, zapq_options), explain_zapq),
         "coramq": (coramq(broker, administration), explain_coramq),

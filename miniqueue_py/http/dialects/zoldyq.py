@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 from quart import Blueprint, Response, request
-from werkzeug.exceptions import MethodNotAllowed
+from quart.blueprints import BlueprintSetupState
 
 from miniqueue_py.errors import TopicNotFound
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues, payload_of, size_of
@@ -39,12 +39,19 @@ def zoldyq(queues: ZoldyqQueues) -> Blueprint:
     pages.get("/queues/<segment>/dequeue")(desk.dequeue)
     pages.get("/health")(desk.health)
     pages.get("/metrics")(desk.metrics)
+    pages.record_once(_refuse_head)
     return pages
 
 
 def explain_zoldyq(status: int, text: str) -> Response:
     """Say what went wrong as ZoldyQ does."""
     return answer({"error": text}, status)
+
+
+def _refuse_head(state: BlueprintSetupState) -> None:
+    """Undo what every GET page brings along: a HEAD would take a message, and show it to nobody."""
+    for rule in state.app.url_map.iter_rules("zoldyq.dequeue"):
+        rule.methods = {"GET"}
 
 
 class _Pages:
@@ -60,8 +67,6 @@ class _Pages:
         return answer({"queued": True, "queue_name": topic, "queue_size": enqueued.size})
 
     async def dequeue(self, segment: str) -> Response:
-        if request.method != "GET":  # a HEAD would lose a message
-            raise MethodNotAllowed(["GET"])
         topic = _topic(segment)
         timeout = Query(request.scope["query_string"]).read("timeout", _seconds, 0.0)
         if not self._queues.administration.knows(topic):

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from miniqueue_py.errors import MiniqueueError
 from miniqueue_py.http.asgi import Receive, Scope, Send
-from miniqueue_py.http.dialects.zoldyq_conversations import Dequeuing, Enqueuing, Peer, Socket
+from miniqueue_py.http.dialects.zoldyq_conversation import Conversation, Peer
+from miniqueue_py.http.dialects.zoldyq_dequeuing import Dequeuing
+from miniqueue_py.http.dialects.zoldyq_enqueuing import Enqueuing
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
 from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.problems import Headers, problem, problem_of
@@ -25,7 +27,7 @@ class ZoldyqSockets:
 
     def __init__(self, queues: ZoldyqQueues) -> None:
         self._queues = queues
-        self._open: set[Socket] = set()
+        self._open: set[Conversation] = set()
 
     def __repr__(self) -> str:
         return f"<ZoldyqSockets, {len(self._open)} open>"
@@ -54,7 +56,7 @@ class ZoldyqSockets:
             finally:
                 self._open.discard(socket)
 
-    def _find(self, scope: Scope, receive: Receive, send: Send) -> "Socket | None":
+    def _find(self, scope: Scope, receive: Receive, send: Send) -> "Conversation | None":
         path: bytes = scope["raw_path"] or b""
         segment, _, verb = path.removeprefix(_QUEUES).partition(b"/")
         kind = {b"enqueue": Enqueuing, b"dequeue": Dequeuing}.get(verb)

@@ -217,6 +217,9 @@ class GuardedTCPServer(TCPServer):
 
     config: GuardedConfig
 
+    has_ended = False
+    """Its peer says nothing any more: it is idle no further."""
+
     async def run(self) -> None:
         self.config.writers.add(self.writer)
         try:
@@ -235,11 +238,15 @@ class GuardedTCPServer(TCPServer):
             except OSError:
                 break
             await self.protocol.handle(RawData(data))
+        # The idle timer kept the connection of a peer that had gone, for as long as it runs:
+        # TLS closes it at once, and in clear nobody did.
+        self.has_ended = True
+        await self.idle_task.stop()
         await self.protocol.handle(Closed())
 
     async def protocol_send(self, event: Event) -> None:
         # A connection that ends needs no idle timer, and can start no task.
-        if not (isinstance(event, Updated) and self.writer.is_closing()):
+        if not (isinstance(event, Updated) and (self.has_ended or self.writer.is_closing())):
             await super().protocol_send(event)
 
     async def _close(self) -> None:

@@ -40,8 +40,8 @@ from miniqueue_py.http.asgi import Event
 from miniqueue_py.http.problems import Headers, problem
 from miniqueue_py.http.servers.hypercorn_flow import Inbox
 
-PIECE_BYTES = 1 << 12
-"""Parsed in a turn of the loop: they may be 700 frames, which take some 10 ms."""
+EVENTS_A_TURN = 50
+"""Frames that are parsed in a turn of the loop: they are parsed one by one."""
 
 MOST_UNREAD_BYTES = 1 << 16
 """At which HTTP/1.1 is read no further; HTTP/2 has its windows."""
@@ -66,8 +66,8 @@ class GuardedSocket(WSStream):
         self.task_group = self  # type: ignore[assignment]  # it has `spawn_app`, which is all
         self._inbox = Inbox(self._make_room)
         self._room = asyncio.Event()
-        self._unparsed = memoryview(b"")
         self._events: Iterator[SocketEvent] = iter(())
+        self._parsed = 0
         self._ping: Ping | None = None
         self._is_deaf = False
         self._is_begun = False
@@ -111,6 +111,9 @@ class GuardedSocket(WSStream):
             return {"type": "websocket.connect"}
         while self._code is None:
             for event in self._events:
+                self._parsed += 1
+                if self._parsed % EVENTS_A_TURN == 0:
+                    await asyncio.sleep(0)
                 told = await self._take(event)
                 if told is not None:
                     await self._answer_ping()
@@ -138,16 +141,13 @@ class GuardedSocket(WSStream):
             await self._send_wsproto_event(ping.response())
 
     async def _parse_on(self) -> None:
-        """Have the next events found, in the next turn of the loop, when there is something."""
-        if not self._unparsed:
-            event = await self._inbox.receive()
-            if event["type"] == "http.disconnect":
-                self._code = CloseReason.ABNORMAL_CLOSURE.value
-                return
-            self._unparsed = memoryview(event["body"])
-        await asyncio.sleep(0)
-        self.connection.receive_data(bytes(self._unparsed[:PIECE_BYTES]))
-        self._unparsed = self._unparsed[PIECE_BYTES:]
+        """Have what came parsed, frame by frame as it is asked for."""
+        event = await self._inbox.receive()
+        await asyncio.sleep(0)  # that need not wait
+        if event["type"] == "http.disconnect":
+            self._code = CloseReason.ABNORMAL_CLOSURE.value
+            return
+        self.connection.receive_data(event["body"])
         self._events = self.connection.events()
 
     async def _take(self, event: SocketEvent) -> Event | None:

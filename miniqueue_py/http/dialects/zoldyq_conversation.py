@@ -1,0 +1,100 @@
+"""One WebSocket of ZoldyQ's, of either kind, from its beginning to its end.
+
+It has a task that is always in `receive`, which is how the end of its client is
+noticed, and one that sends, which waits while its client does not read.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import NamedTuple
+
+from miniqueue_py.http.asgi import Event, Receive, Send
+from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
+
+FAREWELL_SECONDS = 0.5
+"""How long a client that does not read may hold up the end of its own socket."""
+
+GOING_AWAY, FAILED = 1001, 1011
+"""RFC 6455, section 7.4.1."""
+
+
+class Peer(NamedTuple):
+    """The client, as its server lets us have it."""
+
+    receive: Receive
+    send: Send
+    is_paced: bool
+
+
+class Conversation:
+    """What both kinds have in common: their two tasks, and patience."""
+
+    def __init__(self, queues: ZoldyqQueues, topic: str, peer: Peer) -> None:
+        self._queues = queues
+        self._topic = topic
+        self._receive, self._send, self._is_paced = peer
+        self._bell = asyncio.Event()
+        self._is_gone = False
+        """The client is not there any more."""
+        self._is_ending = False
+        self._patience = asyncio.timeout(None)
+        """How long the socket may live: for ever, until somebody says otherwise."""
+
+    def end(self) -> None:
+        """Come to an end soon, whether the client reads or not."""
+        self._is_ending = True
+        self._bell.set()
+        with suppress(RuntimeError):  # it has not begun, or has just expired
+            self._patience.reschedule(asyncio.get_running_loop().time() + FAREWELL_SECONDS)
+
+    async def run(self) -> None:
+        """Serve the socket until either side ends it."""
+        longest = {"longest": self._longest_message_bytes} if self._is_paced else {}
+        await self._send({"type": "websocket.accept", **longest})
+        reader = asyncio.create_task(self._read())
+        reader.add_done_callback(self._note_read)
+        try:
+            code, reason = GOING_AWAY, ""
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None) as self._patience:
+                    if self._is_ending:
+                        self.end()
+                    code, reason = await self._serve()
+        finally:
+            reader.cancel()
+            await asyncio.wait((reader,))
+        if not reader.cancelled():
+            reader.result()
+        await self._close(code, reason)
+
+    async def _close(self, code: int, reason: str) -> None:
+        if self._is_gone:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+    async def _read(self) -> None:
+        while (event := await self._receive())["type"] != "websocket.disconnect":
+            await self._hear(event)
+
+    def _note_read(self, reader: "asyncio.Task[None]") -> None:
+        self._is_gone = not reader.cancelled()  # which we do when we end it ourselves
+        self._bell.set()
+
+    @property
+    def _longest_message_bytes(self) -> int:
+        """How much a client may say in one go; with 0, nobody listens."""
+        raise NotImplementedError
+
+    async def _hear(self, event: Event) -> None:
+        raise NotImplementedError
+
+    async def _serve(self) -> tuple[int, str]:
+        """Send what there is to send; return why there is nothing any more."""
+        raise NotImplementedError
+
+    async def _send_text(self, text: bytes) -> None:
+        if not self._is_gone:
+            await self._send({"type": "websocket.send", "text": text.decode()})
+            await asyncio.sleep(0)  # a send need not wait, and others have their turn
