@@ -130,9 +130,9 @@ def load_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     """Read every source; BadSetting names the flag and what is wrong with it."""
     table = [each for _, each in settings_table()]
     told = sources.environment(table, environ) | sources.flags(table, argv)
-    _hear_zoldyq(told, environ)
     if "config" in told:
         told = sources.file(table, told["config"]) | told
+    _hear_zoldyq(told, environ)
     # Any: each value is what its own field's parser made.
     values: dict[str, Any] = {
         name: told[each.flag].read_as(each) for name, each in settings_table() if each.flag in told

@@ -53,7 +53,7 @@ async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
         listener = _listen(listeners, settings, settings.host, settings.port)
         url = url_of(listener)
         ports = [
-            (name, _listen(listeners, settings, host, port))
+            (name, _listen(listeners, settings, host, port, "-dialect"))
             for name, host, port in settings.dialects
         ]
         urls = [(name, url_of(port, "http")) for name, port in ports]
@@ -82,8 +82,10 @@ async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
     return 0
 
 
-def _listen(listeners: ExitStack, settings: Settings, host: str, port: int) -> socket.socket:
-    return listeners.enter_context(open_listener(host, port, settings.keepalive_seconds))
+def _listen(
+    listeners: ExitStack, settings: Settings, host: str, port: int, told_by: str | None = None
+) -> socket.socket:
+    return listeners.enter_context(open_listener(host, port, settings.keepalive_seconds, told_by))
 
 
 def _tell_listening(settings: Settings, url: str, dialects: Sequence[tuple[str, str]]) -> None:
@@ -140,6 +142,13 @@ async def _open_desk(settings: Settings) -> AsyncIterator[Desk]:
 
 
 def _dialect_options(settings: Settings) -> DialectOptions:
+    """Return them; the snapshot directory is there then. Raises BadSetting."""
+    if settings.zapq_snapshots is not None:
+        try:
+            settings.zapq_snapshots.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            problem = f"{settings.zapq_snapshots}: {error.strerror}"
+            raise BadSetting("-zapq-snapshots", problem) from error
     return DialectOptions(
         zapq=ZapqOptions(
             max_bytes=settings.zapq_max_bytes,

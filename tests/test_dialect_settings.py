@@ -99,6 +99,15 @@ def test_the_port_of_zoldyq_is_one_dialect_more(flag: str, expected: tuple[str, 
     assert settings.dialects[-1].port == (9000 if len(expected) > 1 else 7000)
 
 
+def test_the_port_of_zoldyq_is_one_more_than_those_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "broker.toml"
+    file.write_text('dialect = "zapq=8081"\n')
+
+    settings = load_settings(["-config", str(file)], {"ZOLDYQ_PORT": "9000"})
+
+    assert [each.name for each in settings.dialects] == ["zapq", "zoldyq"]
+
+
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [

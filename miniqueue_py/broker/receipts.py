@@ -54,9 +54,22 @@ class Receipts:
     ) -> Sequence[str]:
         """End deliveries; return the receipts whose lease is over, or that never were.
 
-        Raises BadTopicName when dead letters have nowhere to go.
+        That of a message which was deleted changes nothing and is no error. Raises
+        BadTopicName when dead letters have nowhere to go.
         """
         self._settler.check(topic, decision)
+        late, _ = self._end(topic, receipts, decision, delay_seconds)
+        return late
+
+    def acknowledge(self, topic: str, receipt: str) -> bool:
+        """Acknowledge a delivery; tell if its message was there until now."""
+        late, deleted = self._end(topic, [receipt], Decision.ACK)
+        return not (late or deleted)
+
+    def _end(
+        self, topic: str, receipts: Sequence[str], decision: Decision, delay_seconds: float = 0.0
+    ) -> tuple[Sequence[str], Sequence[Delivery]]:
+        """Return the receipts that are good no more, and the deliveries of what was deleted."""
         late = []
         ended = []
         for receipt in receipts:
@@ -65,9 +78,7 @@ class Receipts:
                 late.append(receipt)
             else:
                 ended.append(delivery)
-        if ended:
-            self._settler.settle(topic, ended, decision, delay_seconds)
-        return late
+        return late, self._settler.settle(topic, ended, decision, delay_seconds) if ended else ()
 
     def touch(self, topic: str, receipts: Sequence[str]) -> Sequence[str]:
         """Begin leases anew; return the receipts that are good no more."""

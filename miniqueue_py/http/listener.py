@@ -1,7 +1,6 @@
 """The socket that servers listen on: bound first, so that a port in use is told in words."""
 
 import errno
-import os
 import socket
 from pathlib import Path
 
@@ -11,8 +10,13 @@ Credentials = tuple[Path, Path]
 """A certificate and its private key, PEM."""
 
 
-def open_listener(host: str, port: int, keepalive_seconds: float) -> socket.socket:
-    """Return a bound socket, on all addresses if `host` is empty. Raises BadSetting."""
+def open_listener(
+    host: str, port: int, keepalive_seconds: float, told_by: str | None = None
+) -> socket.socket:
+    """Return a bound socket, on all addresses if `host` is empty.
+
+    Raises BadSetting, for the setting that told both, if it is one, and not -host and -port.
+    """
     try:
         if not host and socket.has_dualstack_ipv6():
             listener = socket.create_server(
@@ -22,9 +26,9 @@ def open_listener(host: str, port: int, keepalive_seconds: float) -> socket.sock
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        # asyncio and socket say more than they were asked for in strerror.
-        reason = str(error) if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        setting = "-port" if error.errno == errno.EADDRINUSE else "-host"
+        # socket says more than it was asked for.
+        reason = (error.strerror or str(error)).partition(" (while attempting")[0]
+        setting = told_by or ("-port" if error.errno == errno.EADDRINUSE else "-host")
         raise BadSetting(setting, f"cannot listen on {host or '*'}:{port}: {reason}") from error
     # Accepted connections inherit these: small frames go out at once, and a
     # client whose machine vanished is noticed.

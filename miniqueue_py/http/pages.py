@@ -8,7 +8,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from miniqueue_py.http.asgi import App, Headers, Receive, Scope, Send, respond
-from miniqueue_py.http.problems import problem
+
+_NOWHERE = b"/-/-/-/-"
+"""No application has a page there, and each says so in its own way."""
 
 
 class Pages:
@@ -61,8 +63,7 @@ async def _ask(app: App, scope: Scope, path: bytes, receive: Receive, send: Send
     left out.
     """
     if not path.startswith(b"/") or path.startswith(b"//"):
-        await respond(send, *problem(404, "there is no such page"))
-        return
+        path = _NOWHERE  # Quart would take it for an address
     headers = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
     seen = {**scope, "path": path.decode("latin-1"), "raw_path": path, "headers": headers}
     await app(seen, receive, send)

@@ -37,6 +37,19 @@ async def test_receipts_settle_what_they_were_given_for(
     assert places(storage, "orders.dead") == (1, 0, 0)
 
 
+async def test_acknowledging_tells_what_was_deleted_meanwhile(
+    broker: Broker, storage: MemoryStorage
+) -> None:
+    [before] = await hold(broker, 1)
+    await broker.purge("orders")
+    [after] = await hold(broker, 1)
+
+    assert not broker.receipts.acknowledge("orders", before)
+    assert broker.receipts.acknowledge("orders", after)
+    assert not broker.receipts.acknowledge("orders", after)
+    assert places(storage) == (0, 0, 0)
+
+
 async def test_receipt_is_good_once(broker: Broker, storage: MemoryStorage) -> None:
     first, second = await hold(broker, 2)
 

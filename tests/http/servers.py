@@ -133,7 +133,7 @@ async def serve_on_free_port(
     stop = asyncio.Event()
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    credentials = (certificates.certificate, certificates.key) if certificates else None
+    credentials = (certificates.certificate, certificates.key) if certificates is not None else None
     config = make_config(listener, credentials)
     config.keep_alive_timeout = keep_alive_seconds
     config.graceful_timeout = 0.5  # a bare server may be stuck

@@ -28,6 +28,12 @@ def test_port_in_use_names_the_flag() -> None:
         open_listener("127.0.0.1", listener.getsockname()[1], 30.0)
 
 
+def test_what_told_the_address_is_named_and_what_is_wrong_with_it() -> None:
+    problem = "^-dialect: cannot listen on nowhere.invalid:0: (Name or service|Temporary failure)"
+    with pytest.raises(BadSetting, match=problem):
+        open_listener("nowhere.invalid", 0, 30.0, "-dialect")
+
+
 @pytest.mark.parametrize("host", ["203.0.113.1", "not an address"])
 def test_host_that_is_not_ours_names_the_flag(host: str) -> None:
     with pytest.raises(BadSetting, match=r"^-host: cannot listen on "):

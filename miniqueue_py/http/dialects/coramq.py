@@ -18,7 +18,6 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.leases import Leases
 from miniqueue_py.broker.message import Message, Publication, id_text
 from miniqueue_py.broker.policy import DEFAULT_POLICY
-from miniqueue_py.broker.settling import Decision
 from miniqueue_py.errors import BadParameter, ShuttingDown
 from miniqueue_py.http.json_bodies import answer
 from miniqueue_py.http.json_text import encode, parse
@@ -117,7 +116,7 @@ class _Queues:
         if not self._administration.knows(topic):
             return _no_queue(topic)
         for receipt in self._in_flight.take((topic, item_id), self._broker.clock.now()):
-            if not self._broker.receipts.settle(topic, [receipt], Decision.ACK):
+            if self._broker.receipts.acknowledge(topic, receipt):
                 return _success("Item acknowledged successfully", itemId=item_id)
         return _error(404, "Item not found in the in-flight queue", itemId=item_id)
 
