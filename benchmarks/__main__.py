@@ -3,7 +3,8 @@
 publish: one message a request. stream: lines of one long request. consume: ACK
 in lock-step. credit: consume with many in flight. latency: from publish to
 delivery. floor: what this machine can do with no broker. client: our client beside
-nats-py and redis-py, see `python -m benchmarks client -h`. soak: minutes of random faults, see
+nats-py and redis-py, see `python -m benchmarks client -h`. dialects: the other systems' APIs,
+see `python -m benchmarks dialects -h`. soak: minutes of random faults, see
 `python -m benchmarks soak -h`.
 
 Client and broker share the machine's cores. Figures of two machines say
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 
 import uvloop
 
-from benchmarks import client, soak
+from benchmarks import client, dialects, soak
 from benchmarks.broker import running_broker
 from benchmarks.figures import UNLIMITED, Figures, Peer, Plan, print_table
 from benchmarks.floor import measure_floor
@@ -35,6 +36,9 @@ _PRELOAD_SECONDS = 30
 def main() -> None:
     if sys.argv[1:2] == ["client"]:
         client.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["dialects"]:
+        dialects.main(sys.argv[2:])
         return
     if sys.argv[1:2] == ["soak"]:
         soak.main(sys.argv[2:])

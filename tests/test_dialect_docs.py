@@ -12,6 +12,11 @@ from miniqueue_py.certificates import make_certificates
 from miniqueue_py.config import settings_table
 from miniqueue_py.dialect_address import DIALECTS
 from miniqueue_py.http.dialects import coramq, tasks, zapq, zoldyq
+from miniqueue_py.http.dialects.zoldyq_dequeuing import (
+    MOST_MARKS,
+    SENT_TOGETHER,
+    SENT_TOGETHER_BYTES,
+)
 from tests import snippets
 from tests.outside.curl import find_curl
 from tests.outside.dialects import dialect_broker, dialect_url
@@ -65,6 +70,8 @@ async def test_its_python_runs(
         f"at most {zapq.LONGEST_MESSAGE_BYTES} (128 KB)",
         f"not acknowledged within {coramq.VISIBILITY_SECONDS:g} seconds",
         f"0 to {zoldyq.LONGEST_TIMEOUT_SECONDS:g} seconds",
+        f"no more than {MOST_MARKS * SENT_TOGETHER} payloads",
+        f"or {MOST_MARKS * SENT_TOGETHER_BYTES >> 10} KiB;",
         f"a string of 1 to {tasks.LONGEST_TYPE} characters",
         f"tried again {tasks.POLICY.max_deliveries - 1} times"
         if tasks.POLICY.max_deliveries

@@ -10,7 +10,7 @@ from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.clock import Clock
-from miniqueue_py.broker.events import Observers
+from miniqueue_py.broker.events import Event, Observers
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.broker.storage import Storage
@@ -33,7 +33,11 @@ class Booth:
         limits: Limits = Limits(),  # noqa: B008  never changed
     ) -> None:
         self.storage: Storage = storage or MemoryStorage()
-        self.broker = Broker(self.storage, clock, limits=limits, chance=lambda: 0.5)
+        self.facts: list[Event] = []
+        observers = Observers(self.facts.append)
+        self.broker = Broker(
+            self.storage, clock, limits=limits, observers=observers, chance=lambda: 0.5
+        )
         self.administration = Administration(self.broker, self.storage, Observers())
         self.snapshots = Snapshots(self.storage, clock)
         self.stumbles: list[Exception] = []

@@ -163,7 +163,7 @@ async def test_consumer_that_left_while_it_waited_takes_nothing(booth: Booth) ->
 
 
 @pytest.mark.parametrize(
-    "timeout",
+    "seconds",
     [
         "-1",
         "1e9",
@@ -183,9 +183,9 @@ async def test_consumer_that_left_while_it_waited_takes_nothing(booth: Booth) ->
         "٣",
     ],
 )
-async def test_timeout_that_is_none_is_refused(booth: Booth, timeout: str) -> None:
+async def test_timeout_that_is_none_is_refused(booth: Booth, seconds: str) -> None:
     await enqueue(booth, 1)
-    answer = await booth.ask("GET", f"/queues/emails/dequeue?timeout={timeout}")
+    answer = await booth.ask("GET", f"/queues/emails/dequeue?timeout={seconds}")
 
     assert value_of(answer, 400)["error"].startswith("timeout ")
     assert booth.bodies("emails") == [b"1"]
@@ -251,7 +251,8 @@ async def test_what_is_not_there_is_told_as_an_error(
 async def test_head_takes_nothing(booth: Booth) -> None:
     await enqueue(booth, 1)
 
-    assert (await booth.ask("HEAD", "/queues/emails/dequeue")).status == 405
+    answer = await booth.ask("HEAD", "/queues/emails/dequeue")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET")
     assert booth.bodies("emails") == [b"1"]
 
 
@@ -310,7 +311,7 @@ async def test_health_of_very_many_queues_is_told_in_turns(booth: Booth) -> None
     asking = booth.begin("GET", "/health")
     asking.say_nowait(b"", is_last=True)
     turns = 0
-    while not asking.task.done():  # noqa: ASYNC110  they are counted
+    while not asking.task.done():
         await asyncio.sleep(0)
         turns += 1
 

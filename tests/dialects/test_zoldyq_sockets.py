@@ -7,13 +7,13 @@ import pytest
 from miniqueue_py.broker.admission import Limits
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.http.dialects.options import ZoldyqOptions
-from miniqueue_py.http.dialects.zoldyq_conversations import (
-    FAREWELL_SECONDS,
+from miniqueue_py.http.dialects.zoldyq_conversation import FAREWELL_SECONDS
+from miniqueue_py.http.dialects.zoldyq_dequeuing import (
     MOST_MARKS,
-    MOST_UNANSWERED,
     SENT_TOGETHER,
     SENT_TOGETHER_BYTES,
 )
+from miniqueue_py.http.dialects.zoldyq_enqueuing import MOST_UNANSWERED
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
 from miniqueue_py.http.dialects.zoldyq_sockets import ZoldyqSockets
 from miniqueue_py.storage.memory import MemoryStorage
@@ -172,35 +172,43 @@ async def test_nothing_is_sent_before_nobody_else_can_have_it() -> None:
     await counter.publish("emails", b"1", b"2")
     async with counter.call(f"{EMAILS}/dequeue") as caller:
         assert caller.values == []
-        assert counter.counts() == (1, 0, 1)
+        assert counter.counts() == (0, 0, 2)
 
+        await counter.publish("emails", b"3")
+        assert counter.counts() == (1, 0, 2)
         storage.waiting[0].set_result(None)
         await settle()
-        assert caller.values == [{"payload": 1}]
-        assert counter.counts() == (0, 0, 2)
+        assert caller.values == [{"payload": 1}, {"payload": 2}]
+        assert counter.counts() == (0, 0, 3)
 
         storage.waiting[1].set_exception(StorageUnavailable("no disk"))
         await settle()
-        assert caller.values == [{"payload": 1}]
+        assert len(caller.values) == 2
         assert caller.code == 1011
 
 
-async def test_slow_reader_without_marks_keeps_one_from_the_others(counter: Counter) -> None:
-    await counter.publish("emails", *[b"1"] * 10)
-    caller = counter.call(f"{EMAILS}/dequeue")
-    await settle()
-    async with caller:
-        pass
-    assert counter.counts() == (0, 0, 10)
-
-    await counter.publish("emails", *[b"1"] * 10)
+async def test_slow_reader_has_no_more_than_it_is_being_sent(counter: Counter) -> None:
     async with counter.call(f"{EMAILS}/dequeue") as slow:
         slow.may_send.clear()
+        await counter.publish("emails", *[b"1"] * 1000)
+        await turns()
+        assert counter.counts() == (1000 - SENT_TOGETHER, 0, SENT_TOGETHER)
+
         async with counter.call(f"{EMAILS}/dequeue") as quick:
-            await counter.publish("emails", *[b"2"] * 10)
-            await settle()
-            assert len(quick.values) >= 9
-        assert counter.counts()[1] == 0
+            await turns()
+            assert len(quick.values) == 1000 - SENT_TOGETHER
+
+
+async def test_what_is_dealt_beyond_one_go_is_for_the_others(counter: Counter) -> None:
+    long = b'"%b"' % (b"x" * (SENT_TOGETHER_BYTES // 2))
+    async with counter.call(f"{EMAILS}/dequeue") as slow:
+        slow.may_send.clear()
+        await counter.publish("emails", *[long] * 9)
+        await settle()
+
+        assert counter.counts() == (7, 0, 2)
+        [first, *_] = counter.storage.peek("emails", 9, 1 << 20, counter.broker.clock.now())
+        assert (first.id[1], first.attempt) == (3, 1)
 
 
 async def test_reader_that_answers_no_mark_is_sent_no_more_than_a_few(counter: Counter) -> None:
@@ -259,7 +267,7 @@ async def test_reader_that_left_takes_nothing_more(counter: Counter) -> None:
 
 
 async def test_reader_that_leaves_loses_only_what_it_is_being_sent(counter: Counter) -> None:
-    await counter.publish("emails", *[b"1"] * 10)
+    await counter.publish("emails", *[b"1"] * 100)
     caller = counter.call(f"{EMAILS}/dequeue")
     while len(caller.sent) < 4:  # noqa: ASYNC110  no event tells of it
         await asyncio.sleep(0)
@@ -269,8 +277,8 @@ async def test_reader_that_leaves_loses_only_what_it_is_being_sent(counter: Coun
     await settle()
 
     ready, in_flight, acknowledged = counter.counts()
-    assert (ready, in_flight) == (10 - acknowledged, 0)
-    assert acknowledged - len(caller.values) <= 1
+    assert (ready, in_flight) == (100 - acknowledged, 0)
+    assert acknowledged - len(caller.values) <= SENT_TOGETHER
     message = counter.storage.peek("emails", 1, 1 << 20, counter.broker.clock.now())[0]
     assert message.attempt == 1
 

@@ -125,7 +125,7 @@ async def running(
 @asynccontextmanager
 async def serve_on_free_port(
     application: Any,
-    certificates: CertificatePaths,
+    certificates: CertificatePaths | None,
     is_guarded: bool,
     keep_alive_seconds: float = 60.0,
 ) -> AsyncIterator[int]:

@@ -73,9 +73,13 @@ class SocketPeer:
     def send(self, *pieces: bytes) -> None:
         self.writer.write(b"".join(pieces))
 
+    def ask_nowait(self, path: str, headers: bytes = ASKING) -> None:
+        """Send a handshake."""
+        self.send(b"GET %b HTTP/1.1\r\nHost: localhost\r\n%b\r\n" % (path.encode(), headers))
+
     async def ask(self, path: str, headers: bytes = ASKING, *, behind: bytes = b"") -> bytes:
         """Send a handshake, with something behind it; return the head of the answer."""
-        self.send(b"GET %b HTTP/1.1\r\nHost: localhost\r\n%b\r\n" % (path.encode(), headers))
+        self.ask_nowait(path, headers)
         self.send(behind)
         async with asyncio.timeout(PATIENCE):
             return await self.reader.readuntil(b"\r\n\r\n")

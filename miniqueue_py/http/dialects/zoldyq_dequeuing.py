@@ -68,10 +68,11 @@ class Dequeuing(Conversation):
         What is dealt beyond that goes back at once, and nothing is dealt until
         the next time. Raises StorageUnavailable.
         """
+        if subscriber.in_flight:
+            subscriber.set_credit(0)
         dealt = subscriber.take()
         if not dealt:
             return ()
-        subscriber.set_credit(0)
         room = SENT_TOGETHER_BYTES - self._bytes_behind_mark
         taken: list[bytes] = []
         for _, delivery in dealt:
