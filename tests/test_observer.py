@@ -8,6 +8,7 @@ from miniqueue_py.broker.events import (
     Delivered,
     Event,
     Expired,
+    Loaded,
     PolicySet,
     Published,
     Purged,
@@ -38,6 +39,7 @@ def lines(event: Event, level: str) -> list[dict[str, object]]:
     ("event", "line"),
     [
         (Purged("orders"), {"event": "topic.deleted", "topic": "orders"}),
+        (Loaded("zapq", 3), {"event": "topic.loaded", "topic": "zapq", "messages": 3}),
         (Redriven("graves", 3), {"event": "topic.redriven", "topic": "graves", "messages": 3}),
         (StorageRecovered(), {"event": "storage.recovered"}),
         (

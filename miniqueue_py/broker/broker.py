@@ -16,6 +16,7 @@ from miniqueue_py.broker.clock import Clock
 from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.events import (
     Expired,
+    Loaded,
     Observers,
     Published,
     Purged,
@@ -112,6 +113,11 @@ class Broker:
         """Tell that a publish was refused; doors do, of what `publish` never sees."""
         if self._observers:
             self._observers.tell(Refused(topic, reason_of(error)))
+
+    def tell_loaded(self, topic: str, messages: int) -> None:
+        """Tell that a topic has these messages now and no others; who loaded them does."""
+        if self._observers:
+            self._observers.tell(Loaded(topic, messages))
 
     @contextmanager
     def subscribe(

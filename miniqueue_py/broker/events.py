@@ -27,6 +27,7 @@ class Refused(NamedTuple):
     """A publish was refused, by the broker or by the door it came to."""
 
     topic: str
+    """Empty if what was asked for can be none."""
     reason: str
     """One of `refusals.REASONS`."""
 
@@ -79,6 +80,13 @@ class Purged(NamedTuple):
     topic: str
 
 
+class Loaded(NamedTuple):
+    """All that a topic had was replaced by that many messages, or by none."""
+
+    topic: str
+    messages: int
+
+
 class StorageFailed(NamedTuple):
     """The store takes no more messages."""
 
@@ -99,6 +107,7 @@ Event = (
     | Redriven
     | PolicySet
     | Purged
+    | Loaded
     | StorageFailed
     | StorageRecovered
 )

@@ -26,6 +26,21 @@ from miniqueue_py.broker.write_times import WriteTimes
 from miniqueue_py.errors import StorageUnavailable
 
 
+def hide(word: str) -> str:
+    """Return the name of a hidden topic, which no topic of a user can have."""
+    return f"/{word}"
+
+
+def is_hidden(topic: str) -> bool:
+    """Tell if a topic is the broker's own: it begins with "/", which no public name has.
+
+    It is used as any other, and told of nowhere: not by `topics`, `knows` and
+    `totals`. It does not outlive the process; an engine that is opened removes
+    what it finds of such.
+    """
+    return topic.startswith("/")
+
+
 class TopicStatistics(NamedTuple):
     """How many messages of a topic are where, and how many ever were."""
 
@@ -162,9 +177,14 @@ class Storage(Protocol):
         What was `topic` is gone as by `purge`, but its policy, which is that of
         the new one now. What else `source` has, in whatever state, it keeps:
         messages, deliveries, keys, counts, statistics. One that does not exist
-        is an empty one. A crash finds the old or the new; the new is durable
-        when it returns. In constant time. Raises StorageUnavailable, and then
-        it is the new one until a restart.
+        is an empty one. In constant time.
+
+        A crash finds the old or the new. The new is durable when it returns;
+        before that nothing of it is handed out, and `watch` does not tell of
+        it. Who is cancelled may find it done all the same. Raises
+        StorageUnavailable: then both are again what they were until a restart,
+        which may find the old or the new, and what was in flight of the old
+        is ready.
         """
         ...
 
@@ -177,11 +197,11 @@ class Storage(Protocol):
         ...
 
     def topics(self) -> Sequence[str]:
-        """Name the topics that were made and not deleted since."""
+        """Name the topics that were made and not deleted since; none that `is_hidden`."""
         ...
 
     def knows(self, topic: str) -> bool:
-        """Tell if there is such a topic."""
+        """Tell if there is such a topic; never of one that `is_hidden`."""
         ...
 
     def statistics(self, topic: str) -> TopicStatistics:
@@ -198,7 +218,7 @@ class Storage(Protocol):
         ...
 
     def totals(self) -> Totals:
-        """Count all messages and the bytes of their bodies."""
+        """Count all messages and the bytes of their bodies, but those of hidden topics."""
         ...
 
     def write_times(self) -> WriteTimes:

@@ -1,10 +1,30 @@
 """JSON as pages take it and give it."""
 
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 
 from quart import Request, Response
+from werkzeug.exceptions import RequestEntityTooLarge
 
+from miniqueue_py.errors import MessageTooLong
 from miniqueue_py.http.json_text import encode, parse
+
+
+class BodyTooLong(MessageTooLong):
+    """It is longer than any message that could be in it."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.args = ("the body is too long",)
+
+
+async def read_body(request: Request) -> bytes:
+    """Return a request's body. Raises BodyTooLong."""
+    try:
+        return await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    except RequestEntityTooLarge:
+        raise BodyTooLong(request.max_content_length or 0) from None
 
 
 async def read_json(request: Request) -> object:
@@ -23,6 +43,19 @@ def answer(value: object, status: int = 200) -> Response:
 def answer_encoded(body: bytes, status: int = 200) -> Response:
     """Return a page of what is JSON already."""
     return Response(body + b"\n", status, content_type="application/json")
+
+
+def answer_pieces(pieces: Sequence[bytes], status: int = 200) -> Response:
+    """Return a page of JSON in pieces, however many: others have their turn in between."""
+
+    async def send() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+            await asyncio.sleep(0)
+
+    response = Response(send(), status, content_type="application/json")
+    response.content_length = sum(map(len, pieces))
+    return response
 
 
 def nothing(status: int) -> Response:

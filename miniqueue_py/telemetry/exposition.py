@@ -43,21 +43,9 @@ class Exposition:
         return f"<Exposition of {self._metrics!r}>"
 
     async def render(self, *, is_openmetrics: bool) -> tuple[bytes, str]:
-        """Return a page and its content type.
-
-        Others have their turn between two families: each has as many lines as
-        topics are shown.
-        """
-        wanted = f"{OPENMETRICS}; version={OPENMETRICS_VERSION}" if is_openmetrics else ""
-        encode, content_type = choose_encoder(wanted)
+        """Return a page and its content type."""
         topics = await self._topics.look()
-        page = []
-        for family in self._families(topics):
-            page.append(encode(_Single(family)).removesuffix(_END))
-            await asyncio.sleep(0)
-        if is_openmetrics:
-            page.append(_END)
-        return b"".join(page), content_type
+        return await render_families(self._families(topics), is_openmetrics=is_openmetrics)
 
     def _families(self, topics: Mapping[str, Figures]) -> Iterator[Metric]:
         yield from fact_families(self._metrics)
@@ -65,6 +53,23 @@ class Exposition:
         yield from topic_families(topics)
         yield from write_families(self._metrics.write_times)
         yield from self._process.collect()
+
+
+async def render_families(families: Iterator[Metric], *, is_openmetrics: bool) -> tuple[bytes, str]:
+    """Return a page and its content type.
+
+    Others have their turn between two families: each has as many lines as
+    topics are shown.
+    """
+    wanted = f"{OPENMETRICS}; version={OPENMETRICS_VERSION}" if is_openmetrics else ""
+    encode, content_type = choose_encoder(wanted)
+    page = []
+    for family in families:
+        page.append(encode(_Single(family)).removesuffix(_END))
+        await asyncio.sleep(0)
+    if is_openmetrics:
+        page.append(_END)
+    return b"".join(page), content_type
 
 
 class _Single(Collector):

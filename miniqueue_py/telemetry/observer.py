@@ -9,6 +9,7 @@ from miniqueue_py.broker.events import (
     Delivered,
     Event,
     Expired,
+    Loaded,
     Observer,
     PolicySet,
     Published,
@@ -36,6 +37,8 @@ def _log_rare(event: Event) -> None:
     match event:
         case Purged(topic):
             log.info("topic.deleted", topic=topic)
+        case Loaded(topic, messages):
+            log.info("topic.loaded", topic=topic, messages=messages)
         case PolicySet(topic, policy):
             rules = policy_as_json(policy).items()
             told = {key: value for key, value in rules if value is not None}

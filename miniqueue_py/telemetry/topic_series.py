@@ -21,6 +21,7 @@ OTHERS = "/others"
 """What the others are called: no topic can be."""
 
 _OVERVIEWS_A_TURN = 50
+_NAMES_A_TURN = 5000
 _ALL = 1 << 62
 
 
@@ -83,9 +84,9 @@ class TopicSeries:
 
     async def _look(self) -> dict[str, Figures]:
         names = await self._administration.topics_after(None, _ALL)
-        self._forget_all_but(set(names))
+        await self._forget_deleted()
         shown: dict[str, Figures] = {}
-        others: list[Figures] = []
+        others: Figures | None = None
         for i, name in enumerate(names):
             if i % _OVERVIEWS_A_TURN == _OVERVIEWS_A_TURN - 1:
                 await asyncio.sleep(0)
@@ -97,15 +98,21 @@ class TopicSeries:
                 shown[name] = figures
             else:
                 self._count(name, figures.counted)
-                others.append(figures)
+                others = _together(others, figures) if others else figures
         self._has_looked = True
         if others:
-            shown[OTHERS] = _together(others, self._others_counted)
+            shown[OTHERS] = others._replace(counted=self._others_counted)
         return shown
 
-    def _forget_all_but(self, known: set[str]) -> None:
-        self._shown &= known
-        self._others = {name: old for name, old in self._others.items() if name in known}
+    async def _forget_deleted(self) -> None:
+        knows = self._administration.knows
+        self._shown = {name for name in self._shown if knows(name)}
+        names = list(self._others)
+        for start in range(0, len(names), _NAMES_A_TURN):
+            for name in names[start : start + _NAMES_A_TURN]:
+                if not knows(name):
+                    del self._others[name]
+            await asyncio.sleep(0)
 
     def _is_shown(self, name: str) -> bool:
         if name not in self._shown and len(self._shown) < self._most_topics:
@@ -140,13 +147,14 @@ def _figures_of(overview: Overview) -> Figures:
     )
 
 
-def _together(some: list[Figures], counted: Counted) -> Figures:
+def _together(one: Figures, two: Figures) -> Figures:
+    """Return how two stand; what they counted is told otherwise."""
     return Figures(
-        sum(each.ready for each in some),
-        sum(each.in_flight for each in some),
-        sum(each.delayed for each in some),
-        sum(each.bytes for each in some),
-        max(each.oldest_age_seconds for each in some),
-        sum(each.consumers for each in some),
-        counted,
+        one.ready + two.ready,
+        one.in_flight + two.in_flight,
+        one.delayed + two.delayed,
+        one.bytes + two.bytes,
+        max(one.oldest_age_seconds, two.oldest_age_seconds),
+        one.consumers + two.consumers,
+        two.counted,
     )

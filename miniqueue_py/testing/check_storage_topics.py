@@ -3,7 +3,7 @@
 from miniqueue_py.broker.delivery import ACK, REDRIVE, TO_BACK, TO_FRONT, Bury, Delay
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
-from miniqueue_py.broker.storage import Moved, Storage, TopicStatistics
+from miniqueue_py.broker.storage import Moved, Storage, TopicStatistics, hide
 from miniqueue_py.broker.write_times import BOUNDS_SECONDS
 from miniqueue_py.testing.storing import (
     ANY_NUMBER,
@@ -124,6 +124,36 @@ async def check_an_unknown_topic_is_empty_and_not_made(storage: Storage) -> None
     assert storage.statistics("unknown") == TopicStatistics()
     await storage.purge("unknown")
     assert "unknown" not in storage.topics()
+
+
+async def check_a_hidden_topic_is_used_as_any_and_told_of_nowhere(storage: Storage) -> None:
+    hidden = hide("one")
+    before, totals = storage.topics(), storage.totals()
+    await storage.set_policy(hidden, TopicPolicy(lease=1.0))
+    await publish(storage, hidden, b"1", b"2")
+    assert (storage.topics(), storage.totals()) == (before, totals)
+    assert not storage.knows(hidden)
+    assert storage.policy(hidden).lease == 1.0
+    storage.settle(lease(storage, hidden, 1), ACK)
+    assert storage.statistics(hidden).ready == 1
+    await storage.purge(hidden)
+    assert storage.statistics(hidden) == TopicStatistics()
+    assert (storage.topics(), storage.totals()) == (before, totals)
+
+
+async def check_a_topic_shows_by_the_name_that_it_has(storage: Storage) -> None:
+    hidden, before = hide("another"), storage.totals()
+    await publish(storage, hidden, b"1", b"2")
+    await storage.replace("unhidden", hidden)
+    assert "unhidden" in storage.topics()
+    assert storage.knows("unhidden")
+    assert storage.totals()[:2] == (before.messages + 2, before.bytes + 2)
+    await storage.replace(hidden, "unhidden")
+    assert "unhidden" not in storage.topics()
+    assert not storage.knows(hidden)
+    assert storage.totals() == before
+    assert bodies(lease(storage, hidden, 9)) == [b"1", b"2"]
+    await storage.purge(hidden)
 
 
 async def check_write_times_have_a_count_for_each_bound_and_one_more(storage: Storage) -> None:

@@ -137,6 +137,16 @@ async def test_topic_that_others_made_exists(booth: Booth) -> None:
     assert booth.administration.overview("jobs").policy == policy
 
 
+@pytest.mark.parametrize("priority", [{}, {"priority": None}, {"priority": 0}])
+async def test_item_that_names_no_priority_has_0(booth: Booth, priority: dict[str, Any]) -> None:
+    item = {"id": "3", "payload": "x", **priority}
+
+    status, answer = await ask(booth, "/enqueue", {"item": item})
+
+    assert (status, answer["item"]["priority"]) == (200, 0)
+    assert (await get(booth))["priority"] == 0
+
+
 async def test_highest_priority_comes_first_and_then_the_oldest(booth: Booth) -> None:
     for item_id, priority in (("a", 0), ("b", 255), ("c", 7), ("d", 255), ("e", 0)):
         await put(booth, item_id, priority=priority)

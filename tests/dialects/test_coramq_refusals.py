@@ -26,7 +26,6 @@ NO_PRIORITIES: Sequence[object] = (
     1.5,
     "5",
     "high",
-    None,
     [],
     {},
     256,

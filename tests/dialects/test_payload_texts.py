@@ -12,6 +12,7 @@ from miniqueue_py.http.dialects.options import ZoldyqOptions
 from miniqueue_py.http.dialects.tasks import explain_task, tasks
 from miniqueue_py.http.dialects.zoldyq import explain_zoldyq, zoldyq
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
+from miniqueue_py.http.dialects.zoldyq_sockets import ZoldyqSockets
 from miniqueue_py.http.json_text import MOST_NESTED
 from miniqueue_py.telemetry.rates import Rates
 from miniqueue_py.testing.clock import ManualClock
@@ -36,8 +37,12 @@ NONE = (
 )
 
 BLANKS = some.text(" \t\r\n", max_size=2)
-NUMBERS = some.from_regex(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?", fullmatch=True)
-ESCAPES = some.from_regex(r'"([^"\\\x00-\x1f\ud800-\udfff]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"', fullmatch=True)
+NUMBERS = some.from_regex(
+    r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?", fullmatch=True
+)
+ESCAPES = some.from_regex(
+    r'"([^"\\\x00-\x1f\ud800-\udfff]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"', fullmatch=True
+)
 
 
 def _arrays(inner: Any) -> Any:
@@ -149,9 +154,7 @@ async def test_text_that_is_no_payload_is_refused(text: str) -> None:
 async def test_payload_is_sent_by_websocket_as_it_came() -> None:
     booth, queues = open_zoldyq()
     text = '{"a":3.0,"a":1e300}'
-    queues.enqueue("q", f'{{"payload":{text}}}'.encode())
-    from miniqueue_py.http.dialects.zoldyq_sockets import ZoldyqSockets
-
+    await queues.enqueue("q", f'{{"payload":{text}}}'.encode()).stored
     async with Caller(ZoldyqSockets(queues), "/queues/q/dequeue") as caller:
         assert caller.sent[-1]["text"] == f'{{"payload":{text}}}'
     assert booth.bodies("q") == []

@@ -1,6 +1,7 @@
-"""A publish that is not taken is told once, whichever dialect it came by, and by the same reason."""
+"""A publish that is not taken is told once, and alike whichever dialect it came by."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -200,12 +201,12 @@ async def test_what_would_publish_nothing_is_no_publish_refused(
     assert not booth.facts
 
 
-async def test_clearing_and_loading_are_told(tmp_path: Any) -> None:
+async def test_clearing_and_loading_are_told(tmp_path: Path) -> None:
     booth = Booth(ManualClock())
     options = ZapqOptions(snapshots=tmp_path)
     pages = zapq(booth.broker, booth.administration, booth.snapshots, options)
     booth.open(pages, explain_zapq)
-    await booth.publish("zapq", b"one")
+    await booth.ask("POST", "/enqueue", b"one")
     (tmp_path / "three").write_text(encoded(b"1", b"2", b"3"))
     (tmp_path / "torn").write_text('["MQ==", "MQ')
     booth.facts.clear()

@@ -17,6 +17,7 @@ from miniqueue_py.broker.settling import Decision
 from miniqueue_py.broker.storage import Storage
 from miniqueue_py.http.dialects.app import dialect_app
 from miniqueue_py.http.dialects.tasks import LONGEST_TYPE, POLICY, explain_task, tasks
+from miniqueue_py.http.json_text import MOST_NESTED
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.telemetry.rates import Rates
 from miniqueue_py.testing.clock import ManualClock
@@ -154,10 +155,7 @@ async def test_ids_grow_though_the_clock_stands_or_goes_back(
         (b'{"type": 17}', "type is not a string"),
         (b'{"type": null}', "type is not a string"),
         (b'{"type": "%b"}' % (b"a" * (LONGEST_TYPE + 1)), "type is longer than 255 characters"),
-        (b'{"type": "a", "payload": 1e400}', "the body has a number in it that is too large"),
-        (b'{"type": "a", "payload": [-1e999]}', "the body has a number in it that is too large"),
         (b'{"type": "a", "payload": NaN}', "the body has NaN in it"),
-        (b'{"type": "a", "payload": %b}' % (b"9" * 5000), "number of too many digits"),
         (b'{"type": "a", "payload": %b}' % (b"[" * 100_000), "the body is nested too deeply"),
     ],
 )
@@ -173,12 +171,10 @@ async def test_what_is_no_task_is_refused_and_makes_nothing(
 async def test_a_payload_of_any_depth_is_queued_or_refused(booth: Booth) -> None:
     answers = [
         await booth.ask("POST", "/task", b'{"type":"a","payload":%b%b}' % (b"[" * n, b"]" * n))
-        for n in range(850, 1010)
+        for n in (1, MOST_NESTED - 1, MOST_NESTED, *range(850, 1010))
     ]
 
-    statuses = [answer.status for answer in answers]
-    assert set(statuses) == {202, 400}
-    assert statuses == sorted(statuses)
+    assert [answer.status for answer in answers] == [202, 202, *[400] * 161]
 
 
 async def test_a_type_as_long_as_may_be_is_taken(booth: Booth) -> None:

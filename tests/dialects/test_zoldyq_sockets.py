@@ -76,7 +76,7 @@ async def test_each_payload_is_answered_in_order(counter: Counter) -> None:
         assert [each.get("queue_size") for each in caller.values] == [1, 2, None, 3]
         assert caller.values[0] == {"queued": True, "queue_size": 1}
         assert caller.values[2] == {"error": "the body is not JSON from line 1, character 1 on"}
-    assert counter.bodies("emails") == [b'{"a":1}', b"null", b'"x"']
+    assert counter.bodies("emails") == [b'{"a": 1}', b"null", b'"x"']
 
 
 @pytest.mark.parametrize(
@@ -309,6 +309,7 @@ async def test_drain_does_not_wait_for_one_who_does_not_read(counter: Counter) -
     async with counter.call(f"{EMAILS}/dequeue") as silent:
         silent.may_send.clear()
         await counter.publish("emails", b"1")
+        await settle()
         await counter.drain()
         assert not silent.task.done()
 

@@ -7,12 +7,21 @@ import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypercorn.config import Config
+from wsproto.connection import Connection as WireConnection
+from wsproto.connection import ConnectionType
 
 from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.certificates import make_certificates
 from miniqueue_py.http.asgi import Event, Receive, Scope, Send
+from miniqueue_py.http.servers.hypercorn_sockets import (
+    EVENTS_A_TURN,
+    LINGER_SECONDS,
+    GuardedSocket,
+)
 from tests.http.servers import BARE_LONGEST_BYTES, serve_on_free_port, wait_until
 from tests.outside.socket_peer import (
     ASKING,
@@ -167,7 +176,7 @@ async def headers_that_are_not_ascii_cost_nobody_his_socket(
 
 async def socket_that_ends_unheard_ends(port: int, ca: Path, sockets: Sockets) -> None:
     async with await SocketPeer.open(port, ca) as peer:
-        await peer.connect("/early", behind=text("nobody listens") * 100)
+        await peer.connect("/early", behind=text("nobody listens" * 100) * 2000)
         assert [each.code for each in await peer.end(SOON)] == [1001]
     await wait_until(lambda: not sockets.open, SOON)
 
@@ -247,3 +256,44 @@ async def test_guard_is_still_needed(scenario: Scenario, certificates: Certifica
         with pytest.raises((AssertionError, TimeoutError, ConnectionError)):
             await scenario(port, certificates.authority, sockets)
         sockets.release.set()
+
+
+async def test_one_who_talks_on_behind_the_end_is_cut_off(certificates: CertificatePaths) -> None:
+    sockets = Sockets()
+    async with serve_on_free_port(sockets, certificates, is_guarded=True) as port:
+        before = 0
+        for _ in range(3):
+            async with await SocketPeer.open(port, certificates.authority) as peer:
+                await peer.connect("/early")
+                before = before or len(asyncio.all_tasks())
+                with pytest.raises(ConnectionError):
+                    await talk_on(peer)
+        await wait_until(lambda: len(asyncio.all_tasks()) < before, SOON)
+
+
+async def talk_on(peer: SocketPeer) -> None:
+    words = text("x" * 10_000)
+    async with asyncio.timeout(LINGER_SECONDS + 2 * SOON):
+        while True:
+            peer.send(words)
+            await peer.writer.drain()
+            await asyncio.sleep(0)
+
+
+async def test_others_have_their_turn_while_tiny_frames_are_parsed() -> None:
+    nothing: Any = None
+    socket = GuardedSocket(
+        nothing, Config(), nothing, nothing, nothing, nothing, nothing, nothing, 1
+    )
+    socket.connection = WireConnection(ConnectionType.SERVER)
+    await socket.receive()
+    begin = frame(TEXT, is_last=False)
+    socket._inbox.put_data(begin + frame(CONTINUATION, is_last=False) * 5000 + frame(CONTINUATION))
+    receiving = asyncio.ensure_future(socket.receive())
+    turns = 0
+    while not receiving.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert receiving.result()["text"] == ""
+    assert turns > 5000 / EVENTS_A_TURN

@@ -84,6 +84,8 @@ class FaultySync:
         self.count = 0
         """How many have begun."""
         self.error: OSError | None = None
+        self.error_from = 0
+        """The first that fails, if any does."""
         self._sync = sync
         self._is_held = False
         self._changed = threading.Condition()
@@ -93,7 +95,7 @@ class FaultySync:
             self.count += 1
             self._changed.notify_all()
             assert self._changed.wait_for(lambda: not self._is_held, 30)
-        if self.error is not None:
+        if self.error is not None and self.count >= self.error_from:
             raise self.error
         self._sync()
 

@@ -11,7 +11,7 @@ from itertools import count
 from miniqueue_py.broker.delivery import Bury, Delay, Requeue
 from miniqueue_py.broker.message import Extras, Message, MessageId, Origin, Publication
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
-from miniqueue_py.broker.storage import TopicStatistics
+from miniqueue_py.broker.storage import TopicStatistics, is_hidden
 
 
 @dataclass(eq=False)
@@ -255,8 +255,12 @@ class Model:
             item.topic = name
 
     def reopen(self) -> None:
-        """What was in flight stands where it stood; attempts that were not written are lost."""
+        """What was in flight stands where it stood; attempts that were not written are lost.
+
+        So are hidden topics.
+        """
         self.end_release()
+        self.topics = {name: each for name, each in self.topics.items() if not is_hidden(name)}
         for topic in self.topics.values():
             for item in topic.held:
                 topic.add_ready(item)

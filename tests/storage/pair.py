@@ -12,11 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from miniqueue_py.broker.delivery import Delivery, Outcome
 from miniqueue_py.broker.message import Message
-from miniqueue_py.broker.storage import Moved, Storage
+from miniqueue_py.broker.storage import Moved, Storage, hide, is_hidden
 from miniqueue_py.storage import open_storage
 from tests.storage.model import Item, Model, Topic
 
-TOPICS = ("a", "ab", "b")
+TOPICS = ("a", "ab", "b", hide("a"))
 
 IN_MEMORY = Path("/dev/shm")  # noqa: S108  a walk has a directory of its own in it
 """A walk opens its database many times, and LevelDB waits for the disk each time;
@@ -57,13 +57,15 @@ class Pair(RuleBasedStateMachine):
     @invariant()
     def everything_told_is_exact(self) -> None:
         model, storage = self.model, self.storage
-        assert set(storage.topics()) == set(model.topics)
+        shown = {name for name in model.topics if not is_hidden(name)}
+        assert set(storage.topics()) == shown
         for name in TOPICS:
             topic = model.topics.get(name) or Topic(0)
+            assert storage.knows(name) == (name in shown)
             assert storage.statistics(name) == topic.statistics()
             assert storage.policy(name) == topic.policy
             assert storage.oldest_ms(name) == topic.oldest_ms()
-        items = [item for topic in model.topics.values() for item in topic.items()]
+        items = [item for name in shown for item in model.topics[name].items()]
         assert storage.totals()[:2] == (len(items), sum(len(item.body) for item in items))
 
     def teardown(self) -> None:

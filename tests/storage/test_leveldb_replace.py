@@ -138,7 +138,7 @@ async def test_process_that_ends_some_turns_after_leaves_the_old_or_the_new(
     assert damages(tmp_path) == []
 
 
-async def test_write_that_fails_refuses_and_a_restart_finds_the_old(tmp_path: Path) -> None:
+async def test_write_that_fails_refuses_and_the_old_stays(tmp_path: Path) -> None:
     storage, database, _ = faulty(tmp_path)
     await fill(storage)
     database.error = "IO error: bad"
@@ -147,6 +147,7 @@ async def test_write_that_fails_refuses_and_a_restart_finds_the_old(tmp_path: Pa
         await storage.replace("a", "b")
     with pytest.raises(StorageUnavailable, match="bad"):
         await storage.replace("a", "c")
+    assert state(storage) == "old"
     await storage.aclose()
 
     storage = reopen(tmp_path)
@@ -154,13 +155,16 @@ async def test_write_that_fails_refuses_and_a_restart_finds_the_old(tmp_path: Pa
     await storage.aclose()
 
 
-async def test_fsync_that_fails_refuses_and_a_restart_finds_one_of_them(tmp_path: Path) -> None:
+async def test_fsync_that_fails_refuses_and_the_old_stays_until_a_restart(tmp_path: Path) -> None:
     storage, _, sync = faulty(tmp_path)
     await fill(storage)
     sync.error = BROKEN
 
     with pytest.raises(StorageUnavailable, match="Input/output error"):
         await storage.replace("a", "b")
+    await storage._janitor.wait_idle()
+    assert state(storage) == "old"
+    assert bodies(lease(storage, "a", 999)) == OLD
     sync.error = None
     await storage.aclose()
 

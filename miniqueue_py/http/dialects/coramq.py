@@ -18,10 +18,11 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.leases import Leases
 from miniqueue_py.broker.message import Message, Publication, id_text
 from miniqueue_py.broker.policy import DEFAULT_POLICY
-from miniqueue_py.errors import BadParameter, ShuttingDown
-from miniqueue_py.http.json_bodies import answer
+from miniqueue_py.errors import BadParameter, ShuttingDown, TopicNotFound
+from miniqueue_py.http.json_bodies import answer, read_body
 from miniqueue_py.http.json_text import encode, parse
 from miniqueue_py.http.names import topic_name
+from miniqueue_py.http.refusing import publishing_to
 from miniqueue_py.protocol.options import check_priority
 from miniqueue_py.topic_names import check_topic_name
 
@@ -85,9 +86,10 @@ class _Queues:
         return _success("Queue created successfully", HTTPStatus.CREATED, queueName=topic)
 
     async def enqueue(self, segment: str) -> Response:
-        topic = _topic(segment)
-        item = read_item(await _read_object())
+        with publishing_to(self._broker, segment.encode("latin-1")) as topic:
+            item = read_item(await _read_object())
         if not self._administration.knows(topic):
+            self._broker.refuse(topic, TopicNotFound(topic))
             return _no_queue(topic)
         body = encode({"id": item.id, "payload": item.payload})
         await self._broker.publish(topic, [Publication([body], item.priority)])
@@ -169,7 +171,9 @@ def read_item(value: Mapping[str, object]) -> Item:
     item_id, payload = _text(item, "id", "item."), _text(item, "payload", "item.")
     if not item_id:
         raise BadParameter("item.id", "is empty: it could not be told from others")
-    priority = item.get("priority", 0)
+    priority = item.get("priority")
+    if priority is None:  # as Go's decoder takes null, and as one that is missing
+        priority = 0
     try:
         # A number in quotes is one elsewhere, and none here.
         check_priority(None if isinstance(priority, str) else priority)
@@ -202,7 +206,7 @@ async def _read_object(empty: object = None) -> Mapping[str, object]:
     The queue that it names is nobody's concern where the path names one:
     CoraMQ's README asks any queue for an item with "queueName": "queueName".
     """
-    body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    body = await read_body(request)
     value = parse(body) if body or empty is None else empty
     if not isinstance(value, dict):
         raise BadParameter("the body", "is not a JSON object")

@@ -15,10 +15,11 @@ from miniqueue_py.broker.administration import Administration, Overview
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.policy import DEFAULT_POLICY, Backoff, TopicPolicy
-from miniqueue_py.errors import BadParameter, TopicNotFound
+from miniqueue_py.errors import BadParameter, ShuttingDown, TopicNotFound
 from miniqueue_py.http.dashboard import dashboard
-from miniqueue_py.http.json_bodies import answer, read_json
-from miniqueue_py.http.json_text import encode
+from miniqueue_py.http.json_bodies import answer, read_body
+from miniqueue_py.http.json_text import encode, parse, read_members
+from miniqueue_py.http.refusing import refusing
 from miniqueue_py.telemetry.rates import Rates
 
 TOPIC = "tasks"
@@ -65,13 +66,11 @@ class _TaskQueue:
 
     async def post(self) -> Response:
         task_id = self._next_id()
-        try:
-            kind, payload = _read(await read_json(request))
-            body = _encode({"id": task_id, "type": kind, "payload": payload})
-        except BadParameter as error:
-            self._broker.refuse(TOPIC, error)
-            raise
-        await self._ensure_policy()
+        with refusing(self._broker, TOPIC):
+            kind, payload = _read(await read_body(request))
+            await self._ensure_policy()
+        told = encode({"id": task_id, "type": kind})
+        body = b'%b,"payload":%b}' % (told[:-1], payload.encode())
         await self._broker.publish(TOPIC, [Publication([body])])
         return answer({"status": "queued", "task_id": task_id}, 202)
 
@@ -98,7 +97,12 @@ class _TaskQueue:
         )
 
     async def _ensure_policy(self) -> None:
-        """Give the topic its policy if nobody gave it any. Raises StorageUnavailable."""
+        """Give the topic its policy if nobody gave it any.
+
+        Raises ShuttingDown, and StorageUnavailable.
+        """
+        if self._broker.is_draining:
+            raise ShuttingDown
         if self._has_policy():
             return
         async with self._setting:
@@ -122,28 +126,24 @@ class _TaskQueue:
         return f"{self._last_id:019}"
 
 
-def _read(value: object) -> tuple[str, object]:
-    """Return type and payload, which is null if there is none. Raises BadParameter."""
-    if not isinstance(value, dict):
+def _read(body: bytes) -> tuple[str, str]:
+    """Return the type, and the text of the payload, which is null if there is none.
+
+    Raises BadParameter.
+    """
+    members = read_members(body)
+    if members is None:
         raise BadParameter("the body", "is not a JSON object with a type and a payload")
-    if "type" not in value:
+    if "type" not in members:
         raise BadParameter("type", "is missing")
-    kind = value["type"]
+    kind = parse(members["type"].encode())
     if not isinstance(kind, str):
         raise BadParameter("type", "is not a string")
     if not kind:
         raise BadParameter("type", "is empty")
     if len(kind) > LONGEST_TYPE:
         raise BadParameter("type", f"is longer than {LONGEST_TYPE} characters")
-    return kind, value.get("payload")
-
-
-def _encode(task: dict[str, object]) -> bytes:
-    """Return what is stored. Raises BadParameter."""
-    try:
-        return encode(task)
-    except RecursionError:  # it is one deeper than what could just be read
-        raise BadParameter("payload", "is nested too deeply") from None
+    return kind, members.get("payload", "null")
 
 
 def _all_of(overview: Overview) -> int:

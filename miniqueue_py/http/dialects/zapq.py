@@ -24,6 +24,7 @@ from miniqueue_py.broker.storage import TopicStatistics
 from miniqueue_py.errors import (
     BadParameter,
     BodyCutShort,
+    MessageTooLong,
     MiniqueueError,
     TopicFull,
     TopicNotFound,
@@ -36,6 +37,7 @@ from miniqueue_py.http.dialects.snapshot_files import (
 )
 from miniqueue_py.http.json_bodies import answer, nothing
 from miniqueue_py.http.query import Query
+from miniqueue_py.http.refusing import refusing
 
 TOPIC = "zapq"
 
@@ -77,6 +79,14 @@ def _refuse_head(state: BlueprintSetupState) -> None:
         rule.methods = {"GET"}
 
 
+class _PayloadTooLarge(MessageTooLong):
+    """The message is longer than ZapQ takes, or the broker: send less."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.args = (f"Payload Too Large: a message has at most {limit} bytes",)
+
+
 class _NoSnapshots(MiniqueueError):
     """There is no directory for them: start the broker with one."""
 
@@ -116,10 +126,8 @@ class _Queue:
             self._directory.remove_drafts()
 
     async def enqueue(self) -> Response:
-        body = await self._read_message()
-        if body is None:
-            text = f"Payload Too Large: a message has at most {self._longest_bytes} bytes"
-            return explain_zapq(413, text)
+        with refusing(self._broker, TOPIC):
+            body = await self._read_message()
         try:
             await self._broker.publish(TOPIC, [Publication([body])], caps=self._caps)
         except TopicFull as error:
@@ -137,7 +145,8 @@ class _Queue:
 
     async def clear(self) -> Response:
         # Not purged: that would take the policy, which is the operator's, too.
-        await self._snapshots.load(TOPIC, _nothing())
+        loaded = await self._snapshots.load(TOPIC, _nothing())
+        self._broker.tell_loaded(TOPIC, loaded)
         self._counters = _Counters()
         return nothing(200)
 
@@ -150,7 +159,8 @@ class _Queue:
     async def load(self) -> Response:
         directory, name = self._find_file()
         async with aclosing(directory.read(name, self._longest_bytes)) as slices:
-            await self._snapshots.load(TOPIC, self._within_caps(name, slices))
+            loaded = await self._snapshots.load(TOPIC, self._within_caps(name, slices))
+        self._broker.tell_loaded(TOPIC, loaded)
         return nothing(200)
 
     async def metrics(self) -> Response:
@@ -173,15 +183,15 @@ class _Queue:
     async def health(self) -> Response:
         return Response("ok", 200, content_type="text/plain; charset=utf-8")
 
-    async def _read_message(self) -> bytes | None:
-        """Return the body, None if it is too long.
+    async def _read_message(self) -> bytes:
+        """Return the body. Raises _PayloadTooLarge and BodyCutShort.
 
-        Then it is read on for a while, and thrown away: some clients never see
-        an answer that comes while they send.
+        One that is too long is read on for a while, and thrown away: some
+        clients never see an answer that comes while they send.
         """
         declared = request.content_length
         if declared is not None and declared > READ_ON_BYTES:
-            return None
+            raise _PayloadTooLarge(self._longest_bytes)
         body, size = bytearray(), 0
         try:
             async for piece in request.body:
@@ -193,9 +203,9 @@ class _Queue:
                 else:
                     body += piece
         except RequestEntityTooLarge:
-            return None
+            raise _PayloadTooLarge(self._longest_bytes) from None
         if size > self._longest_bytes:
-            return None
+            raise _PayloadTooLarge(self._longest_bytes)
         if declared is not None and declared != size:
             raise BodyCutShort(declared, size)
         return bytes(body)

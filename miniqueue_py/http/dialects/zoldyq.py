@@ -6,20 +6,20 @@ in zoldyq_sockets.py.
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.registry import Collector
 from quart import Blueprint, Response, request
 from quart.blueprints import BlueprintSetupState
 
 from miniqueue_py.errors import TopicNotFound
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues, payload_of, size_of
-from miniqueue_py.http.json_bodies import answer, answer_encoded, nothing
+from miniqueue_py.http.json_bodies import answer, answer_encoded, answer_pieces, nothing, read_body
 from miniqueue_py.http.json_text import encode
 from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.query import Query
+from miniqueue_py.http.refusing import publishing_to
+from miniqueue_py.telemetry.exposition import render_families
 from miniqueue_py.telemetry.topic_series import OTHERS, Figures, TopicSeries
 
 LONGEST_TIMEOUT_SECONDS = 60.0
@@ -60,8 +60,8 @@ class _Pages:
         self._series = TopicSeries(queues.administration)
 
     async def enqueue(self, segment: str) -> Response:
-        topic = _topic(segment)
-        body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+        with publishing_to(self._queues.broker, segment.encode("latin-1")) as topic:
+            body = await read_body(request)
         enqueued = self._queues.enqueue(topic, body)
         await enqueued.stored
         return answer({"queued": True, "queue_name": topic, "queue_size": enqueued.size})
@@ -80,57 +80,67 @@ class _Pages:
         return answer_encoded(b'{"payload":%b,%b' % (payload, rest[1:]))
 
     async def health(self) -> Response:
+        broker, pieces = self._queues.broker, []
+        topics = await self._queues.administration.topics_after(None, _ALL)
+        for start in range(0, len(topics), _TOPICS_A_TURN):
+            if told := self._tell(topics[start : start + _TOPICS_A_TURN]):
+                pieces.append(b"," + encode(told)[1:-1])
+            await asyncio.sleep(0)
+        if pieces:
+            pieces[0] = pieces[0][1:]
+        is_well = broker.failure is None and not broker.is_draining
+        uptime = max(0, int(broker.clock.now() - self._queues.began))
+        status = encode("healthy" if is_well else "unhealthy")
+        page = (
+            b'{"status":%b,"queues":{' % status,
+            *pieces,
+            b'},"uptime_seconds":%d}\n' % uptime,
+        )
+        return answer_pieces(page, 200 if is_well else 503)
+
+    async def metrics(self) -> Response:
+        families = _families(await self._series.look(), self._queues)
+        page, content_type = await render_families(families, is_openmetrics=False)
+        return Response(page, 200, content_type=content_type)
+
+    def _tell(self, topics: Sequence[str]) -> dict[str, object]:
         administration, capacity = self._queues.administration, self._queues.options.capacity
-        queues: dict[str, object] = {}
-        for i, topic in enumerate(await administration.topics_after(None, _ALL)):
-            if i % _TOPICS_A_TURN == _TOPICS_A_TURN - 1:
-                await asyncio.sleep(0)
+        told: dict[str, object] = {}
+        for topic in topics:
             if not administration.knows(topic):
                 continue  # deleted in one of the turns between
             held = administration.statistics(topic)
-            queues[topic] = {
+            told[topic] = {
                 "size": size_of(held),
                 "capacity": capacity,
                 "enqueued_total": held.published,
                 "dequeued_total": held.acknowledged,
             }
-        broker = self._queues.broker
-        is_well = broker.failure is None and not broker.is_draining
-        uptime = max(0, int(broker.clock.now() - self._queues.began))
-        value = {
-            "status": "healthy" if is_well else "unhealthy",
-            "queues": queues,
-            "uptime_seconds": uptime,
-        }
-        return answer(value, 200 if is_well else 503)
-
-    async def metrics(self) -> Response:
-        families = _Families(await self._series.look(), self._queues)
-        return Response(generate_latest(families), 200, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return told
 
 
-class _Families(Collector):
-    """ZoldyQ's metrics by the names that its users would look for."""
-
-    def __init__(self, topics: Mapping[str, Figures], queues: ZoldyqQueues) -> None:
-        self._topics = {name or OTHERS: figures for name, figures in topics.items()}
-        self._queues = queues
-
-    def collect(self) -> Iterator[Metric]:
-        sizes = GaugeMetricFamily("zoldyq_queue_size", "Messages in the queue.", labels=["queue"])
-        capacities = GaugeMetricFamily("zoldyq_queue_capacity", "And at most.", labels=["queue"])
-        enqueued = CounterMetricFamily("zoldyq_enqueued", "Messages put in.", labels=["queue"])
-        dequeued = CounterMetricFamily("zoldyq_dequeued", "Messages taken.", labels=["queue"])
-        for name, figures in self._topics.items():
-            sizes.add_metric([name], figures.ready + figures.in_flight + figures.delayed)
-            if name != OTHERS:
-                capacities.add_metric([name], self._queues.options.capacity)
-            enqueued.add_metric([name], figures.counted.published)
-            dequeued.add_metric([name], figures.counted.acknowledged)
-        yield from (sizes, capacities, enqueued, dequeued)
-        counters = self._queues.counters
-        yield CounterMetricFamily("zoldyq_queue_full", "Enqueues refused.", counters.full)
-        yield CounterMetricFamily("zoldyq_dequeue_timeouts", "Dequeues in vain.", counters.timeouts)
+def _families(topics: Mapping[str, Figures], queues: ZoldyqQueues) -> Iterator[Metric]:
+    """Yield ZoldyQ's metrics, by the names that its users would look for."""
+    sizes = GaugeMetricFamily("zoldyq_queue_size", "Messages in the queue.", labels=["queue"])
+    for name, figures in topics.items():
+        sizes.add_metric([name], figures.ready + figures.in_flight + figures.delayed)
+    yield sizes
+    capacities = GaugeMetricFamily("zoldyq_queue_capacity", "And at most.", labels=["queue"])
+    for name in topics:
+        if name != OTHERS:
+            capacities.add_metric([name], queues.options.capacity)
+    yield capacities
+    enqueued = CounterMetricFamily("zoldyq_enqueued", "Messages put in.", labels=["queue"])
+    for name, figures in topics.items():
+        enqueued.add_metric([name], figures.counted.published)
+    yield enqueued
+    dequeued = CounterMetricFamily("zoldyq_dequeued", "Messages taken.", labels=["queue"])
+    for name, figures in topics.items():
+        dequeued.add_metric([name], figures.counted.acknowledged)
+    yield dequeued
+    counters = queues.counters
+    yield CounterMetricFamily("zoldyq_queue_full", "Enqueues refused.", counters.full)
+    yield CounterMetricFamily("zoldyq_dequeue_timeouts", "Dequeues in vain.", counters.timeouts)
 
 
 def _seconds(text: str) -> float:

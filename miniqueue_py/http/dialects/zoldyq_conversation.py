@@ -14,6 +14,9 @@ from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
 FAREWELL_SECONDS = 0.5
 """How long a client that does not read may hold up the end of its own socket."""
 
+SENT_A_TURN = 16
+"""Then others have their turn of the loop."""
+
 GOING_AWAY, FAILED = 1001, 1011
 """RFC 6455, section 7.4.1."""
 
@@ -37,6 +40,7 @@ class Conversation:
         self._is_gone = False
         """The client is not there any more."""
         self._is_ending = False
+        self._sent = 0
         self._patience = asyncio.timeout(None)
         """How long the socket may live: for ever, until somebody says otherwise."""
 
@@ -97,4 +101,6 @@ class Conversation:
     async def _send_text(self, text: bytes) -> None:
         if not self._is_gone:
             await self._send({"type": "websocket.send", "text": text.decode()})
-            await asyncio.sleep(0)  # a send need not wait, and others have their turn
+            self._sent += 1
+            if self._sent % SENT_A_TURN == 0:
+                await asyncio.sleep(0)  # a send need not wait

@@ -1,24 +1,24 @@
 """ZoldyQ's queues: what its pages and its WebSockets do with them.
 
-A queue is a topic, and a payload its message, as JSON. What another system put
-there is a payload too.
+A queue is a topic, and a payload its message: its JSON, by the letter. What
+another system put there is a payload too.
 """
 
 import asyncio
 import base64
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.admission import Caps
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.broker.storage import TopicStatistics
-from miniqueue_py.errors import BadParameter, MiniqueueError, TopicFull
+from miniqueue_py.errors import BadParameter, TopicFull
 from miniqueue_py.http.dialects.options import ZoldyqOptions
-from miniqueue_py.http.json_text import encode, parse
+from miniqueue_py.http.json_text import encode, is_json, read_members
+from miniqueue_py.http.refusing import refusing
 
 
 class TooManyQueues(TopicFull):
@@ -65,16 +65,12 @@ class ZoldyqQueues:
         Raises BadParameter, TopicFull and what `Broker.publish` raises.
         """
         try:
-            payload = _payload_in(request)
-            self._check_room_for(topic)
-        except MiniqueueError as error:
-            self._count_full(error)
-            self.broker.refuse(topic, error)
-            raise
-        try:
+            with refusing(self.broker, topic):
+                payload = _payload_in(request)
+                self._check_room_for(topic)
             stored = self.broker.publish(topic, [Publication([payload])], caps=self._caps)
-        except TopicFull as error:
-            self._count_full(error)
+        except TopicFull:
+            self.counters.full += 1
             raise
         statistics = self.administration.statistics(topic)
         return Enqueued(stored, size_of(statistics) + statistics.arriving)
@@ -89,9 +85,6 @@ class ZoldyqQueues:
         if self.administration.topic_count >= self.options.max_queues:
             raise TooManyQueues(self.options.max_queues)
 
-    def _count_full(self, error: MiniqueueError) -> None:
-        self.counters.full += isinstance(error, TopicFull)
-
 
 def size_of(statistics: TopicStatistics) -> int:
     """Count all that a queue holds."""
@@ -104,26 +97,12 @@ def payload_of(body: bytes) -> bytes:
         text = body.decode()
     except UnicodeDecodeError:
         return encode(base64.b64encode(body).decode())
-    try:
-        _DECODER.decode(text)
-    except (ValueError, RecursionError):
-        return encode(text)
-    return body
+    return body if is_json(text) else encode(text)
 
 
 def _payload_in(request: bytes) -> bytes:
-    """Return the payload of a request, as it is stored. Raises BadParameter."""
-    value = parse(request)
-    if not isinstance(value, dict) or "payload" not in value:
+    """Return the payload of a request by the letter, as it is stored. Raises BadParameter."""
+    members = read_members(request)
+    if not members or "payload" not in members:
         raise BadParameter("the body", 'is no object with a payload, such as {"payload": 1}')
-    try:
-        return encode(value["payload"])
-    except RecursionError:
-        raise BadParameter("the body", "is nested too deeply") from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+    return members["payload"].encode()

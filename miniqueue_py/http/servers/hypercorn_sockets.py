@@ -25,11 +25,7 @@ import h11
 from hypercorn.asyncio.task_group import _handle as run_application
 from hypercorn.protocol.events import Body, Data, EndBody, Request, Response, StreamClosed
 from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.ws_stream import (
-    FrameTooLargeError,
-    WebsocketBuffer,
-    WSStream,
-)
+from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer, WSStream
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping, Pong
 from wsproto.events import Event as SocketEvent
@@ -125,7 +121,7 @@ class GuardedSocket(WSStream):
 
     async def app_send(self, message: Any) -> None:
         """Do what the application says, as ASGI has it; None is its end."""
-        if message is None and self._is_accepted:
+        if message is None and hasattr(self, "connection"):
             await self._hear_out()
         elif message is not None and message["type"] == "websocket.ping":
             await self._send_wsproto_event(Ping(message["bytes"]))
@@ -196,10 +192,6 @@ class GuardedSocket(WSStream):
 
     def _make_room(self, _size: int) -> None:
         self._room.set()
-
-    @property
-    def _is_accepted(self) -> bool:
-        return hasattr(self, "connection")
 
     async def _refuse(self, status: int, text: str, more: Headers) -> None:
         _, headers, body = problem(status, text)

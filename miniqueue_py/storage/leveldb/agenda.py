@@ -80,6 +80,11 @@ class Agendas:
         self._committer.put(topic, key, b"")
         self.expiries.note(key)
 
+    def look_again(self) -> None:
+        """Look at everything again: some of it was passed over, and does count."""
+        self.delays.note(keys.DELAYED)
+        self.expiries.note(keys.EXPIRIES)
+
     def note_expiry(self, message_key: bytes, message: Message) -> None:
         """Look again at a message that could not be removed when it expired."""
         expires_ms = message.extras.expires_ms

@@ -102,6 +102,5 @@ class Arrivals:
     def _refuse(self, arrivals: list[Arrival]) -> None:
         for topic, refused, written in arrivals:
             topic.refuse(refused)
-            if not topic.is_dead:
-                size = sum([len(records.decode(record, (0, 0)).body) for record in written])
-                self._catalogue.count(topic, -len(written), -size)
+            size = sum([len(records.decode(record, (0, 0)).body) for record in written])
+            self._catalogue.count(topic, -len(written), -size)

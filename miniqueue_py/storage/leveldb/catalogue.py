@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from miniqueue_py.broker.policy import decode_policy
+from miniqueue_py.broker.storage import is_hidden
 from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.topic_state import TopicState
 
@@ -20,7 +21,11 @@ class Catalogue:
         self.bytes = 0
         self.doomed: dict[int, bytes] = {}
         """Ids of purged topics that are not swept yet, and where something of them may be."""
+        self.leftovers: list[TopicState] = []
+        """Hidden topics of an earlier process: on disk, and to be removed."""
         self._by_name: dict[str, TopicState] = {}
+        self._hidden: dict[str, TopicState] = {}
+        """Those of them that are hidden."""
         self._by_id: dict[int, TopicState] = {}
         self._next_id = 1
 
@@ -29,11 +34,16 @@ class Catalogue:
         """Return what a database has. Raises StorageCorrupt."""
         catalogue = cls()
         for key, record in database.iterator(prefix=keys.TOPICS):
-            catalogue._add(TopicState.decode(key, record))
+            state = TopicState.decode(key, record)
+            if is_hidden(state.name):
+                catalogue.leftovers.append(state)
+                catalogue._reserve(state.id)
+            else:
+                catalogue._add(state)
         for key, record in database.iterator(prefix=keys.POLICIES):
-            state = catalogue.with_id(keys.topic_id_of(key))
-            if state is not None:
-                state.policy = state.durable_policy = decode_policy(record)
+            ruled = catalogue.with_id(keys.topic_id_of(key))
+            if ruled is not None:
+                ruled.policy = ruled.durable_policy = decode_policy(record)
         for key, spaces in database.iterator(prefix=keys.DOOMED):
             # Early versions did not tell.
             catalogue.doomed[keys.topic_id_of(key)] = spaces or keys.SPACES_OF_TOPICS
@@ -50,6 +60,20 @@ class Catalogue:
     def last_id(self) -> int:
         """The highest id that was ever given."""
         return self._next_id - 1
+
+    def names(self) -> list[str]:
+        """Name the topics that are not hidden."""
+        return [name for name in self._by_name if name not in self._hidden]
+
+    def totals(self) -> tuple[int, int]:
+        """Count messages and their bytes, but those of hidden topics."""
+        hidden = self._hidden.values()
+        messages = sum(state.stored + state.delayed for state in hidden)
+        return self.messages - messages, self.bytes - sum(state.size for state in hidden)
+
+    def knows(self, name: str) -> bool:
+        """Tell if there is a topic of that name that is not hidden."""
+        return name in self._by_name and name not in self._hidden
 
     def get(self, name: str) -> TopicState | None:
         return self._by_name.get(name)
@@ -70,25 +94,42 @@ class Catalogue:
         state.is_dead = True
         self.messages -= state.stored + state.delayed
         self.bytes -= state.size
-        del self._by_name[state.name], self._by_id[state.id]
+        self._take_name(state)
+        del self._by_id[state.id]
+
+    def restore(self, state: TopicState) -> None:
+        """Undo that a topic was struck out; nobody has its name."""
+        state.is_dead = False
+        self._add(state)
 
     def rename(self, state: TopicState, name: str) -> None:
         """Give a topic another name, which nobody has; its record is not written by this."""
-        del self._by_name[state.name]
-        state.name = name
-        self._by_name[name] = state
+        self._take_name(state)
+        self._give_name(state, name)
 
     def count(self, state: TopicState, messages: int, size: int) -> None:
         """Take note that so much more, or less, is in a topic."""
-        self.messages += messages
-        self.bytes += size
         state.size += size
+        if not state.is_dead:
+            self.messages += messages
+            self.bytes += size
 
     def _add(self, state: TopicState) -> None:
-        self._by_name[state.name] = self._by_id[state.id] = state
+        self._give_name(state, state.name)
+        self._by_id[state.id] = state
         self.messages += state.stored + state.delayed
         self.bytes += state.size
         self._reserve(state.id)
+
+    def _give_name(self, state: TopicState, name: str) -> None:
+        state.name = name
+        self._by_name[name] = state
+        if is_hidden(name):
+            self._hidden[name] = state
+
+    def _take_name(self, state: TopicState) -> None:
+        del self._by_name[state.name]
+        self._hidden.pop(state.name, None)
 
     def _reserve(self, topic_id: int) -> None:
         """Never give that id to a new topic."""

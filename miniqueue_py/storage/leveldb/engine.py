@@ -80,7 +80,12 @@ class LevelStorage:
             on_ready=self._tell,
         )
         self._topics = Topics(
-            self._committer, self._catalogue, self._past, self._janitor, self._tell
+            committer=self._committer,
+            catalogue=self._catalogue,
+            past=self._past,
+            janitor=self._janitor,
+            agendas=self._agendas,
+            on_ready=self._tell,
         )
         self._snapshots = Snapshots(database, self._committer, self._catalogue)
         self._on_ready: Callable[[str], None] = _nobody
@@ -151,7 +156,7 @@ class LevelStorage:
 
     def lease(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Delivery]:
         state = self._catalogue.get(topic)
-        if state is None:
+        if state is None or state.is_unconfirmed:
             return []
         deliveries = self._line.hand_out(state, limit, max_bytes, int(now * 1000))
         if deliveries:
@@ -199,10 +204,10 @@ class LevelStorage:
         await self._topics.set_policy(topic, policy)
 
     def topics(self) -> Sequence[str]:
-        return [state.name for state in self._catalogue]
+        return self._catalogue.names()
 
     def knows(self, topic: str) -> bool:
-        return self._catalogue.get(topic) is not None
+        return self._catalogue.knows(topic)
 
     def statistics(self, topic: str) -> TopicStatistics:
         state = self._catalogue.get(topic)
@@ -215,18 +220,16 @@ class LevelStorage:
         return None
 
     def totals(self) -> Totals:
-        return Totals(self._catalogue.messages, self._catalogue.bytes, self._moves.expired)
+        return Totals(*self._catalogue.totals(), self._moves.expired)
 
     def write_times(self) -> WriteTimes:
         return self._committer.write_times
 
     def watch(self, on_ready: Callable[[str], None]) -> None:
-        """Begin to work; the sweeps and compactions that a stop interrupted go on."""
+        """Begin to work; what an earlier process left behind is swept and compacted."""
         self._on_ready = on_ready
         self._janitor.compact_leftovers([state.dead_range() for state in self._catalogue])
-        for topic_id, spaces in self._catalogue.doomed.items():
-            self._janitor.sweep(topic_id, spaces)
-        self._catalogue.doomed.clear()
+        self._topics.remove_leftovers()
 
     async def aclose(self) -> None:
         if self._is_closed:

@@ -60,7 +60,7 @@ class Inspection:
     """Of all files."""
     topics: list[TopicOnDisk] = field(default_factory=list)
     unswept: int = 0
-    """Topics that were deleted, and of which something still takes space."""
+    """Topics that were deleted, or that a load did not finish, and that still take space."""
     messages: Sequence[Kept] = ()
     """The first of the topic that was asked for."""
     damages: list[str] = field(default_factory=list)

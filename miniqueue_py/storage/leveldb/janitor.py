@@ -64,14 +64,14 @@ class Janitor:
         """Tell if what is dead outgrows half of what lives, and is worth the trouble."""
         return self._dead_bytes > max(WORTH_BYTES, live_bytes // 2) and not self._is_compacting
 
-    def doom(self, topic: TopicState, last_id: int) -> None:
-        """Delete a topic in this turn's batch, and all that is left of it by and by."""
+    def doom(self, topic: TopicState, last_id: int) -> bytes:
+        """Delete a topic in this turn's batch; return the spaces where it is to be swept."""
         spaces = topic.spaces()
         self._committer.delete(None, keys.topic_key(topic.id))
         self._committer.delete(None, keys.policy_key(topic.id))
         self._committer.put(None, keys.doomed_key(topic.id), spaces)
         self._committer.put(None, keys.LAST_TOPIC_KEY, keys.topic_key(last_id))
-        self.sweep(topic.id, spaces)
+        return spaces
 
     def sweep(self, topic_id: int, spaces: bytes) -> None:
         """Delete what is left of a purged topic in those spaces, and then the note of it."""

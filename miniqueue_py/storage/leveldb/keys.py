@@ -92,6 +92,11 @@ def position_of(message_key: bytes) -> int:
     return position
 
 
+def just_below(message_key: bytes) -> bytes:
+    """Return a key from which `message_key` is the first that lies beyond."""
+    return (as_number(message_key) - 1).to_bytes(len(message_key), "big")
+
+
 def as_number(message_key: bytes) -> int:
     """Return a number that is one more for the next position."""
     return int.from_bytes(message_key, "big")

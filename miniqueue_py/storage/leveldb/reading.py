@@ -15,6 +15,7 @@ import plyvel
 
 from miniqueue_py.broker.message import Message
 from miniqueue_py.broker.policy import decode_policy
+from miniqueue_py.broker.storage import is_hidden
 from miniqueue_py.errors import StorageCorrupt
 from miniqueue_py.storage.leveldb import keys, records
 from miniqueue_py.storage.leveldb.copies import words_about_copy
@@ -36,10 +37,10 @@ class Reading:
         self._database = database
         self._note = note
         self._by_id: dict[int, TopicState] = {}
-        self._read_topics()
-        self._read_policies()
         doomed = [keys.topic_id_of(key) for key, _ in self._all(keys.DOOMED, "deleted topics")]
         self._doomed = set(doomed)
+        self._read_topics()
+        self._read_policies()
 
     @property
     def topics(self) -> list[TopicState]:
@@ -97,7 +98,10 @@ class Reading:
             except _NO_SENSE as error:
                 self._note(f"the topic under {key.hex()} cannot be read: {error}")
             else:
-                self._by_id[state.id] = state
+                if is_hidden(state.name):  # the next broker deletes it
+                    self._doomed.add(state.id)
+                else:
+                    self._by_id[state.id] = state
 
     def _read_policies(self) -> None:
         for key, record in self._all(keys.POLICIES, "policies"):

@@ -41,6 +41,7 @@ class TopicState:
         "hidden",
         "id",
         "is_dead",
+        "is_unconfirmed",
         "kept_keys",
         "last_leased",
         "leased",
@@ -80,6 +81,8 @@ class TopicState:
         """Keys that are written and not durable, or will never be."""
         self.is_dead = False
         """True once it was purged: what still refers to it changes nothing."""
+        self.is_unconfirmed = False
+        """True while it takes another's place: nothing is handed out until that is durable."""
         self._head = keys.message_key(topic_id, keys.MIDDLE)
         self._head_is_due = 0
         self._runs: dict[int, bytes] = {}
@@ -225,8 +228,13 @@ class TopicState:
             state.kept_keys, state.published, state.delivered = counts[:3]
             state.acknowledged, state.expired, state.buried = counts[3:]
         state._head = head
-        state.window = Window(horizon=_just_below(state._head))
+        state.begin_anew()
         return state
+
+    def begin_anew(self) -> None:
+        """Give back what is in flight, and read what is ready from the disk, as after a start."""
+        self.leased.clear()
+        self.window = Window(horizon=keys.just_below(self._head))
 
     def head(self) -> bytes:
         """Return a key that no live message lies below.
@@ -264,8 +272,3 @@ class TopicState:
         elif not self.window.holds_all:
             yield self.window.horizon
         yield from self._runs.values()
-
-
-def _just_below(key: bytes) -> bytes:
-    """Return a horizon from which `key` is the first that counts as beyond."""
-    return (int.from_bytes(key, "big") - 1).to_bytes(len(key), "big")

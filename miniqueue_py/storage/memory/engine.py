@@ -13,7 +13,7 @@ from miniqueue_py.broker.delivery import Delivery, Outcome
 from miniqueue_py.broker.lifecycle import Move, State
 from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
-from miniqueue_py.broker.storage import Moved, TopicStatistics, Totals
+from miniqueue_py.broker.storage import Moved, TopicStatistics, Totals, is_hidden
 from miniqueue_py.broker.write_times import Times, WriteTimes
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.storage import fates
@@ -174,10 +174,10 @@ class MemoryStorage:
         self._on_ready(topic)
 
     def topics(self) -> Sequence[str]:
-        return list(self._shelves)
+        return [name for name in self._shelves if not is_hidden(name)]
 
     def knows(self, topic: str) -> bool:
-        return topic in self._shelves
+        return topic in self._shelves and not is_hidden(topic)
 
     def statistics(self, topic: str) -> TopicStatistics:
         shelf = self._shelves.get(topic)
@@ -188,7 +188,7 @@ class MemoryStorage:
         return shelf.oldest_ms() if shelf else None
 
     def totals(self) -> Totals:
-        shelves = self._shelves.values()
+        shelves = [self._shelves[name] for name in self.topics()]
         return Totals(
             sum(len(shelf.entries) for shelf in shelves),
             sum(shelf.bytes for shelf in shelves),

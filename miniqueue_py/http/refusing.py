@@ -1,0 +1,37 @@
+"""What is refused before the broker is asked: it is told of that, once.
+
+What `Broker.publish` refuses the broker tells itself. So a publish does not
+stand in such a block.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from miniqueue_py.broker.broker import Broker
+from miniqueue_py.errors import BadTopicName, MiniqueueError
+from miniqueue_py.http.names import topic_name
+
+
+@contextmanager
+def refusing(broker: Broker, topic: str) -> Iterator[None]:
+    """Have the broker tell of a publish to that topic which the block refuses."""
+    try:
+        yield
+    except MiniqueueError as error:
+        broker.refuse(topic, error)
+        raise
+
+
+@contextmanager
+def publishing_to(broker: Broker, segment: bytes) -> Iterator[str]:
+    """Yield the topic that a raw path segment names; else as `refusing`.
+
+    Raises BadTopicName, of no topic then.
+    """
+    try:
+        topic = topic_name(segment)
+    except BadTopicName as error:
+        broker.refuse("", error)
+        raise
+    with refusing(broker, topic):
+        yield topic
