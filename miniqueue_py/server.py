@@ -19,6 +19,7 @@ from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.broker.timekeeper import Timekeeper
 from miniqueue_py.config import Settings
+from miniqueue_py.dialect_address import DialectAddress
 from miniqueue_py.errors import BadSetting
 from miniqueue_py.http.dialects.options import TASKS, DialectOptions, ZapqOptions, ZoldyqOptions
 from miniqueue_py.http.doors import Desk, Doors
@@ -53,17 +54,17 @@ async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
         listener = _listen(listeners, settings, settings.host, settings.port)
         url = url_of(listener)
         ports = [
-            (name, _listen(listeners, settings, host, port, "-dialect"))
-            for name, host, port in settings.dialects
+            (address, _listen(listeners, settings, address.host, address.port, "-dialect"))
+            for address in settings.dialects
         ]
-        urls = [(name, url_of(port, "http")) for name, port in ports]
+        dialects = [(address, url_of(port, "http")) for address, port in ports]
         async with _open_desk(settings) as desk:
             doors = Doors(desk, drain_seconds=settings.drain_seconds, on_error=_tell_failed)
 
             async def until_drained() -> None:
                 try:
                     _settle_memory()
-                    _tell_listening(settings, url, urls)
+                    _tell_listening(settings, url, dialects)
                     loading = asyncio.create_task(doors.load())
                     await stop.wait()
                     await loading
@@ -72,8 +73,8 @@ async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
                     drained.set()
 
             async with asyncio.TaskGroup() as servers:
-                for name, port in ports:
-                    door = doors.of_dialect(name)
+                for address, port in ports:
+                    door = doors.of_dialect(address.name)
                     servers.create_task(serve(door, port, None, drained.wait))
                 servers.create_task(
                     serve(doors.native, listener, (certificate, key), until_drained)
@@ -88,9 +89,11 @@ def _listen(
     return listeners.enter_context(open_listener(host, port, settings.keepalive_seconds, told_by))
 
 
-def _tell_listening(settings: Settings, url: str, dialects: Sequence[tuple[str, str]]) -> None:
-    for name, where in dialects:
-        log.info("dialect.listening", dialect=name, url=where)
+def _tell_listening(
+    settings: Settings, url: str, dialects: Sequence[tuple[DialectAddress, str]]
+) -> None:
+    for address, where in dialects:
+        log.info("dialect.listening", dialect=address.name, url=where, host=address.host)
     log.info(
         "broker.listening",
         url=url,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.message import Publication
-from miniqueue_py.errors import MiniqueueError, ShuttingDown
+from miniqueue_py.errors import ShuttingDown
 from miniqueue_py.http.asgi import (
     App,
     Receive,
@@ -24,6 +24,7 @@ from miniqueue_py.http.asgi import (
 from miniqueue_py.http.batch import Batch, reader_of
 from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.problems import Headers, problem
+from miniqueue_py.http.refusing import refusing
 from miniqueue_py.http.subscription import Subscription
 from miniqueue_py.http.terms import key_of, lease_of, terms_of
 
@@ -91,7 +92,7 @@ class Streams:
         return None, b""
 
     async def _publish(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._telling_refusals(topic):
+        with refusing(self._broker, topic):
             priority, delay_seconds, ttl_seconds = terms_of(scope)
             key = key_of(scope)
             body = await self._upload(scope, receive)
@@ -105,7 +106,7 @@ class Streams:
         await send(_NOTHING)
 
     async def _publish_batch(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._telling_refusals(topic):
+        with refusing(self._broker, topic):
             if self._broker.is_draining:
                 raise ShuttingDown
             lines = reader_of(scope, self._broker.limits.max_message_bytes)
@@ -139,15 +140,6 @@ class Streams:
                     raise
                 task.uncancel()
                 raise ShuttingDown from None
-
-    @contextmanager
-    def _telling_refusals(self, topic: str) -> Iterator[None]:
-        """Have the broker tell of what is refused before it is asked."""
-        try:
-            yield
-        except MiniqueueError as error:
-            self._broker.refuse(topic, error)
-            raise
 
     @contextmanager
     def _abandonable(self, abandon: Callable[[], object]) -> Iterator[None]:

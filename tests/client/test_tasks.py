@@ -17,7 +17,7 @@ from miniqueue_py.client.errors import BadHandler
 from miniqueue_py.client.handlers import Attempt
 from miniqueue_py.client.outcomes import Unreadable
 from miniqueue_py.client.task_handlers import LEASE_SECONDS, TOPIC, TaskFunctions
-from miniqueue_py.http.dialects import tasks
+from miniqueue_py.http.dialects import options, tasks
 from tests.client.waiting import publish_all, wait_counts
 from tests.client.workshop import at_work, logged
 
@@ -61,7 +61,7 @@ def function_taking(annotation: Any, seen: list[Any]) -> Callable[..., Any]:
 
 
 async def test_what_the_broker_calls_it_is_what_workers_do() -> None:
-    assert TOPIC == tasks.TOPIC
+    assert TOPIC == options.TASKS
     assert tasks.POLICY.lease == LEASE_SECONDS
 
 

@@ -17,12 +17,11 @@ from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.policy import DEFAULT_POLICY, Backoff, TopicPolicy
 from miniqueue_py.errors import BadParameter, ShuttingDown, TopicNotFound
 from miniqueue_py.http.dashboard import dashboard
+from miniqueue_py.http.dialects.options import TASKS
 from miniqueue_py.http.json_bodies import answer, read_body
 from miniqueue_py.http.json_text import encode, parse, read_members
 from miniqueue_py.http.refusing import refusing
 from miniqueue_py.telemetry.rates import Rates
-
-TOPIC = "tasks"
 
 POLICY = TopicPolicy(
     lease=300.0,
@@ -66,19 +65,19 @@ class _TaskQueue:
 
     async def post(self) -> Response:
         task_id = self._next_id()
-        with refusing(self._broker, TOPIC):
+        with refusing(self._broker, TASKS):
             kind, payload = _read(await read_body(request))
             await self._ensure_policy()
         told = encode({"id": task_id, "type": kind})
         body = b'%b,"payload":%b}' % (told[:-1], payload.encode())
-        await self._broker.publish(TOPIC, [Publication([body])])
+        await self._broker.publish(TASKS, [Publication([body])])
         return answer({"status": "queued", "task_id": task_id}, 202)
 
     async def show(self) -> Response:
-        overview = self._overview(TOPIC)
+        overview = self._overview(TASKS)
         policy = overview.policy if overview else DEFAULT_POLICY
         held = overview.statistics if overview else None
-        dead = self._overview(policy.dead_letter_of(TOPIC))
+        dead = self._overview(policy.dead_letter_of(TASKS))
         age = overview.oldest_age_seconds if overview else None
         rates = self._rates.per_second()
         return answer(
@@ -108,10 +107,10 @@ class _TaskQueue:
         async with self._setting:
             # Of many first tasks at once, one sets it, and none is stored before it is.
             if not self._has_policy():
-                await self._administration.set_policy(TOPIC, POLICY)
+                await self._administration.set_policy(TASKS, POLICY)
 
     def _has_policy(self) -> bool:
-        policy = self._administration.policy(TOPIC)
+        policy = self._administration.policy(TASKS)
         return replace(policy, is_paused=False) != DEFAULT_POLICY
 
     def _overview(self, topic: str) -> Overview | None:

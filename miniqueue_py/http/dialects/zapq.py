@@ -29,7 +29,7 @@ from miniqueue_py.errors import (
     TopicFull,
     TopicNotFound,
 )
-from miniqueue_py.http.dialects.options import ZapqOptions
+from miniqueue_py.http.dialects.options import ZAPQ, ZapqOptions
 from miniqueue_py.http.dialects.snapshot_files import (
     SnapshotDirectory,
     SnapshotFailed,
@@ -38,8 +38,6 @@ from miniqueue_py.http.dialects.snapshot_files import (
 from miniqueue_py.http.json_bodies import answer, nothing
 from miniqueue_py.http.query import Query
 from miniqueue_py.http.refusing import refusing
-
-TOPIC = "zapq"
 
 LONGEST_MESSAGE_BYTES = 128 << 10
 
@@ -126,17 +124,17 @@ class _Queue:
             self._directory.remove_drafts()
 
     async def enqueue(self) -> Response:
-        with refusing(self._broker, TOPIC):
+        with refusing(self._broker, ZAPQ):
             body = await self._read_message()
         try:
-            await self._broker.publish(TOPIC, [Publication([body])], caps=self._caps)
+            await self._broker.publish(ZAPQ, [Publication([body])], caps=self._caps)
         except TopicFull as error:
             raise TopicFull(f"Queue Full: {error}") from error
         self._counters.enqueued += 1
         return nothing(202)
 
     async def dequeue(self) -> Response:
-        taken = await self._broker.take(TOPIC, 1, 0.0)
+        taken = await self._broker.take(ZAPQ, 1, 0.0)
         if not taken:
             self._counters.missed += 1
             return nothing(204)
@@ -145,22 +143,22 @@ class _Queue:
 
     async def clear(self) -> Response:
         # Not purged: that would take the policy, which is the operator's, too.
-        loaded = await self._snapshots.load(TOPIC, _nothing())
-        self._broker.tell_loaded(TOPIC, loaded)
+        loaded = await self._snapshots.load(ZAPQ, _nothing())
+        self._broker.tell_loaded(ZAPQ, loaded)
         self._counters = _Counters()
         return nothing(200)
 
     async def persist(self) -> Response:
         directory, name = self._find_file()
-        async with self._writing, aclosing(self._snapshots.read(TOPIC)) as slices:
+        async with self._writing, aclosing(self._snapshots.read(ZAPQ)) as slices:
             await directory.write(name, slices)
         return nothing(200)
 
     async def load(self) -> Response:
         directory, name = self._find_file()
         async with aclosing(directory.read(name, self._longest_bytes)) as slices:
-            loaded = await self._snapshots.load(TOPIC, self._within_caps(name, slices))
-        self._broker.tell_loaded(TOPIC, loaded)
+            loaded = await self._snapshots.load(ZAPQ, self._within_caps(name, slices))
+        self._broker.tell_loaded(ZAPQ, loaded)
         return nothing(200)
 
     async def metrics(self) -> Response:
@@ -239,7 +237,7 @@ class _Queue:
 
     def _statistics(self) -> TopicStatistics:
         try:
-            return self._administration.overview(TOPIC).statistics
+            return self._administration.overview(ZAPQ).statistics
         except TopicNotFound:  # nothing was ever put into it
             return TopicStatistics()
 
