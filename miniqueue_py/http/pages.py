@@ -39,23 +39,25 @@ class Pages:
         name, slash, rest = path[1:].partition(b"/")
         app = self._apps.get(name) if name else None
         if app is not None and slash:
-            await _ask(app, scope, slash + rest, receive, send)
+            await ask_page(app, scope, slash + rest, receive, send)
         elif app is not None and scope["method"] in {"GET", "HEAD"}:
             await respond(send, 308, _to_folder(scope, name))
         else:  # DELETE /zapq deletes the topic
-            await _ask(self._apps[b""], scope, path, receive, send)
+            await ask_page(self._apps[b""], scope, path, receive, send)
 
     def at_root(self, name: str) -> App:
         """Return the application of that name, for a port where it has every path."""
 
         async def ask(scope: Scope, receive: Receive, send: Send) -> None:
             await self.load()
-            await _ask(self._apps[name.encode()], scope, scope["raw_path"] or b"", receive, send)
+            await ask_page(
+                self._apps[name.encode()], scope, scope["raw_path"] or b"", receive, send
+            )
 
         return ask
 
 
-async def _ask(app: App, scope: Scope, path: bytes, receive: Receive, send: Send) -> None:
+async def ask_page(app: App, scope: Scope, path: bytes, receive: Receive, send: Send) -> None:
     """Hand a request to Quart as it is to see it.
 
     Its path is raw, because a %2F in a topic's name is a bad name and not

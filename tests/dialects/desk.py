@@ -1,7 +1,6 @@
 """A broker on memory whose time is moved, and the pages of a dialect in front of it."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from quart import Blueprint
@@ -14,10 +13,10 @@ from miniqueue_py.broker.events import Event, Observers
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.broker.storage import Storage
-from miniqueue_py.http.asgi import App
+from miniqueue_py.http.asgi import App, Receive, Scope, Send
 from miniqueue_py.http.dialects.app import Explain, dialect_app
 from miniqueue_py.http.door import Door
-from miniqueue_py.http.pages import Pages
+from miniqueue_py.http.pages import ask_page
 from miniqueue_py.storage.memory import MemoryStorage
 from tests.http.asgi import Exchange
 
@@ -46,8 +45,13 @@ class Booth:
     def open(self, blueprint: Blueprint, explain: Explain) -> None:
         """Put a dialect at the root, as on a port of its own."""
         longest = 6 * self.broker.limits.max_message_bytes + (1 << 16)
-        app = dialect_app(blueprint, explain, longest_body_bytes=longest)
-        self.app = Door(_pages(lambda: {"its": app}).at_root("its"), on_error=self._stumble)
+        app: Any = dialect_app(blueprint, explain, longest_body_bytes=longest)
+
+        async def ask(scope: Scope, receive: Receive, send: Send) -> None:
+            # In this turn of the loop: Pages make the application in a thread first.
+            await ask_page(app, scope, scope["raw_path"], receive, send)
+
+        self.app = Door(ask, on_error=self._stumble)
 
     async def publish(self, topic: str, *bodies: bytes, **terms: Any) -> None:
         await self.broker.publish(topic, [Publication(bodies, **terms)])
@@ -73,10 +77,6 @@ class Booth:
 
     def _stumble(self, _path: str, error: Exception) -> None:
         self.stumbles.append(error)
-
-
-def _pages(create: Callable[[], dict[str, Any]]) -> Pages:
-    return Pages(create)
 
 
 async def _closed(*_: object) -> None:

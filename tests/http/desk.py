@@ -11,7 +11,7 @@ from miniqueue_py.broker.message import Publication
 from miniqueue_py.http.app import create_app
 from miniqueue_py.http.asgi import App, Receive, Scope, Send
 from miniqueue_py.http.door import Door
-from miniqueue_py.http.pages import Pages
+from miniqueue_py.http.pages import ask_page
 from miniqueue_py.http.streams import Streams
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.telemetry.metrics import Metrics
@@ -29,9 +29,12 @@ class Desk:
         self.administration = Administration(self.broker, self.storage, observers)
         self.stumbles: list[Exception] = []
         self.pages: Any = create_app(self.broker, self.administration, self.metrics)
-        pages = Pages(lambda: {"": self.pages})
-        streams = Streams(self.broker, pages, drain_seconds=1.0, on_error=self._stumble)
+        streams = Streams(self.broker, self._ask_page, drain_seconds=1.0, on_error=self._stumble)
         self.app: App = Door(streams, on_error=self._stumble)
+
+    async def _ask_page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask in this turn of the loop: Pages make the application in a thread first."""
+        await ask_page(self.pages, scope, scope["raw_path"], receive, send)
 
     def _stumble(self, _path: str, error: Exception) -> None:
         self.stumbles.append(error)

@@ -22,9 +22,11 @@ from miniqueue_py.http.servers.hypercorn_sockets import (
     LINGER_SECONDS,
     GuardedSocket,
 )
+from tests.http.asgi import settle
 from tests.http.servers import BARE_LONGEST_BYTES, serve_on_free_port, wait_until
 from tests.outside.socket_peer import (
     ASKING,
+    CLOSE,
     CONTINUATION,
     KEY,
     NO_SENSE,
@@ -87,6 +89,10 @@ class Sockets:
     async def _early(self, _receive: Receive, send: Send) -> None:
         await asyncio.sleep(0.1)
         await send({"type": "websocket.close", "code": 1001})
+
+    async def _fails(self, _receive: Receive, _send: Send) -> None:
+        await asyncio.sleep(0.1)
+        raise ConnectionAbortedError("the page failed, as it should")
 
     async def _flood(self, _receive: Receive, send: Send) -> None:
         while not self.release.is_set():
@@ -261,14 +267,40 @@ async def test_guard_is_still_needed(scenario: Scenario, certificates: Certifica
 async def test_one_who_talks_on_behind_the_end_is_cut_off(certificates: CertificatePaths) -> None:
     sockets = Sockets()
     async with serve_on_free_port(sockets, certificates, is_guarded=True) as port:
-        before = 0
-        for _ in range(3):
-            async with await SocketPeer.open(port, certificates.authority) as peer:
-                await peer.connect("/early")
-                before = before or len(asyncio.all_tasks())
-                with pytest.raises(ConnectionError):
-                    await talk_on(peer)
-        await wait_until(lambda: len(asyncio.all_tasks()) < before, SOON)
+        async with await SocketPeer.open(port, certificates.authority) as peer:
+            await peer.connect("/early")
+            assert connections() == 1
+            with pytest.raises(ConnectionError):
+                await talk_on(peer)
+        await wait_until(lambda: connections() == 0, SOON)
+
+
+def connections() -> int:
+    """Count those that the server has a task for."""
+    return sum("_server_callback" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+
+async def test_server_waits_for_the_answer_to_its_close(certificates: CertificatePaths) -> None:
+    sockets = Sockets()
+    async with (
+        serve_on_free_port(sockets, certificates, is_guarded=True) as port,
+        await SocketPeer.open(port, certificates.authority) as peer,
+    ):
+        await peer.connect("/early")
+        assert await peer.frame(SOON) == (CLOSE, b"\x03\xe9")
+        await settle()
+        assert not peer.reader.at_eof()
+        peer.send(frame(CLOSE, b"\x03\xe9"))
+        assert await peer.frame(SOON) is None
+
+
+async def test_socket_whose_page_fails_ends_unheard(certificates: CertificatePaths) -> None:
+    sockets = Sockets()
+    async with serve_on_free_port(sockets, certificates, is_guarded=True) as port:
+        async with await SocketPeer.open(port, certificates.authority) as peer:
+            await peer.connect("/fails", behind=text("nobody listens" * 100) * 200)
+            assert [each.code for each in await peer.end(SOON)] == [1011]
+        await wait_until(lambda: connections() == 0, SOON)
 
 
 async def talk_on(peer: SocketPeer) -> None:
