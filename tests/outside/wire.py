@@ -48,7 +48,7 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self._streams: dict[int, Stream] = {}
-        self._settings_came = asyncio.Event()
+        self._settings: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -59,6 +59,7 @@ class Connection:
 
         With `reading` off no flow-control window is ever opened again: the
         client takes what fits the first 65,535 bytes, and not a byte more.
+        Raises ConnectionResetError for a broker that goes before it has said them.
         """
         async with asyncio.timeout(wait_seconds):
             reader, writer = await asyncio.open_connection(
@@ -73,7 +74,11 @@ class Connection:
             connection.http2.initiate_connection()
             connection.flush()
             connection._task = asyncio.create_task(connection._read())
-            await connection._settings_came.wait()
+            try:
+                await connection._settings
+            except BaseException:
+                await connection.close()
+                raise
         return connection
 
     async def __aenter__(self) -> Self:
@@ -167,13 +172,16 @@ class Connection:
             self.abort()
         finally:
             self.is_lost = True
+            if not self._settings.done():
+                self._settings.set_exception(ConnectionResetError("the broker went without a word"))
             for stream in self._streams.values():
                 stream.changed.set()
 
     def _take(self, event: h2.events.Event) -> None:
         match event:
             case h2.events.RemoteSettingsChanged():
-                self._settings_came.set()
+                if not self._settings.done():
+                    self._settings.set_result(None)
             case h2.events.ConnectionTerminated(error_code=code):
                 self.goaway_code = int(code or 0)
             case h2.events.DataReceived(flow_controlled_length=length, stream_id=stream_id):

@@ -24,7 +24,9 @@ ENVELOPE_BYTES = 1 << 16
 
 
 class _Answer(NamedTuple):
-    to: Enqueued | MiniqueueError
+    to: Enqueued | str
+    """What is being stored, or what was wrong: its words alone. An error keeps the frames that
+    it went through, and they keep it, until the collector comes by."""
     size: int
     """Of the request, in bytes."""
 
@@ -45,11 +47,11 @@ class Enqueuing(Conversation):
     async def _hear(self, event: Event) -> None:
         text: str | None = event.get("text")
         request = event.get("bytes") or b"" if text is None else text.encode()
-        enqueued: Enqueued | MiniqueueError
+        enqueued: Enqueued | str
         try:
             enqueued = self._queues.enqueue(self._topic, request)
         except MiniqueueError as error:
-            enqueued = error
+            enqueued = str(error)
         self._unanswered.append(_Answer(enqueued, len(request)))
         self._unanswered_bytes += len(request)
         self._bell.set()
@@ -76,9 +78,9 @@ class Enqueuing(Conversation):
             await self._bell.wait()
 
 
-async def _words_of(answer: Enqueued | MiniqueueError) -> bytes:
-    if isinstance(answer, MiniqueueError):
-        return encode({"error": str(answer)})
+async def _words_of(answer: Enqueued | str) -> bytes:
+    if isinstance(answer, str):
+        return encode({"error": answer})
     try:
         await answer.stored
     except MiniqueueError as error:
