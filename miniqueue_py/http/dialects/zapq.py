@@ -6,8 +6,6 @@ gets it or not.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,25 +19,11 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.broker.storage import TopicStatistics
-from miniqueue_py.errors import (
-    BadParameter,
-    BodyCutShort,
-    MessageTooLong,
-    MiniqueueError,
-    TopicFull,
-    TopicNotFound,
-)
+from miniqueue_py.errors import BodyCutShort, MessageTooLong, TopicFull, TopicNotFound
 from miniqueue_py.http.dialects.options import ZAPQ, ZapqOptions
-from miniqueue_py.http.dialects.snapshot_files import (
-    SnapshotDirectory,
-    SnapshotFailed,
-    check_file_name,
-)
+from miniqueue_py.http.dialects.zapq_snapshots import ZapqSnapshots, longest_message_bytes
 from miniqueue_py.http.json_bodies import answer, nothing
-from miniqueue_py.http.query import Query
 from miniqueue_py.http.refusing import refusing
-
-LONGEST_MESSAGE_BYTES = 128 << 10
 
 READ_ON_BYTES = 8 << 20
 """Of a longer body, no more is read before it is refused."""
@@ -52,12 +36,13 @@ def zapq(
 ) -> Blueprint:
     """Return ZapQ's pages."""
     pages = Blueprint("zapq", __name__)
-    queue = _Queue(broker, administration, snapshots, options)
+    kept = ZapqSnapshots(broker, snapshots, options)
+    queue = _Queue(broker, administration, kept, options)
     pages.post("/enqueue")(queue.enqueue)
     pages.get("/dequeue")(queue.dequeue)
     pages.post("/clear")(queue.clear)
-    pages.post("/persist")(queue.persist)
-    pages.post("/load")(queue.load)
+    pages.post("/persist")(kept.persist)
+    pages.post("/load")(kept.load)
     pages.get("/metrics")(queue.metrics)
     pages.get("/health")(queue.health)
     pages.record_once(_refuse_head)
@@ -85,15 +70,6 @@ class _PayloadTooLarge(MessageTooLong):
         self.args = (f"Payload Too Large: a message has at most {limit} bytes",)
 
 
-class _NoSnapshots(MiniqueueError):
-    """There is no directory for them: start the broker with one."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "there is no snapshot directory; start the broker with -zapq-snapshots DIR"
-        )
-
-
 @dataclass(slots=True)
 class _Counters:
     enqueued: int = 0
@@ -106,7 +82,7 @@ class _Queue:
         self,
         broker: Broker,
         administration: Administration,
-        snapshots: Snapshots,
+        snapshots: ZapqSnapshots,
         options: ZapqOptions,
     ) -> None:
         self._broker = broker
@@ -114,14 +90,9 @@ class _Queue:
         self._snapshots = snapshots
         self._options = options
         self._caps = Caps(options.max_msgs, options.max_bytes)
-        self._longest_bytes = min(LONGEST_MESSAGE_BYTES, broker.limits.max_message_bytes)
+        self._longest_bytes = longest_message_bytes(broker)
         self._counters = _Counters()
         self._since = broker.clock.now()
-        self._writing = asyncio.Lock()
-        """One snapshot is written at a time: each draft takes as much of the disk as the queue."""
-        self._directory = SnapshotDirectory(options.snapshots) if options.snapshots else None
-        if self._directory is not None:
-            self._directory.remove_drafts()
 
     async def enqueue(self) -> Response:
         with refusing(self._broker, ZAPQ):
@@ -142,23 +113,8 @@ class _Queue:
         return Response(taken[0].message.body, 200, content_type="application/octet-stream")
 
     async def clear(self) -> Response:
-        # Not purged: that would take the policy, which is the operator's, too.
-        loaded = await self._snapshots.load(ZAPQ, _nothing())
-        self._broker.tell_loaded(ZAPQ, loaded)
+        await self._snapshots.clear()
         self._counters = _Counters()
-        return nothing(200)
-
-    async def persist(self) -> Response:
-        directory, name = self._find_file()
-        async with self._writing, aclosing(self._snapshots.read(ZAPQ)) as slices:
-            await directory.write(name, slices)
-        return nothing(200)
-
-    async def load(self) -> Response:
-        directory, name = self._find_file()
-        async with aclosing(directory.read(name, self._longest_bytes)) as slices:
-            loaded = await self._snapshots.load(ZAPQ, self._within_caps(name, slices))
-        self._broker.tell_loaded(ZAPQ, loaded)
         return nothing(200)
 
     async def metrics(self) -> Response:
@@ -208,44 +164,11 @@ class _Queue:
             raise BodyCutShort(declared, size)
         return bytes(body)
 
-    def _find_file(self) -> tuple[SnapshotDirectory, str]:
-        """Return where the file of the query is. Raises BadParameter and _NoSnapshots."""
-        query = Query(request.scope["query_string"])
-        name = query.read("file", check_file_name, None)
-        if name is None:
-            raise BadParameter("file", "is missing; name one, as in ?file=queue.json")
-        if self._directory is None:
-            raise _NoSnapshots
-        return self._directory, name
-
-    async def _within_caps(
-        self, name: str, slices: AsyncIterable[Sequence[bytes]]
-    ) -> AsyncIterator[Sequence[bytes]]:
-        """Pass slices on as long as they are together no more than the queue holds."""
-        messages = size = 0
-        async for bodies in slices:
-            messages += len(bodies)
-            size += sum(map(len, bodies))
-            self._check("-zapq-max-msgs", messages, self._options.max_msgs, name)
-            self._check("-zapq-max-bytes", size, self._options.max_bytes, name)
-            yield bodies
-
-    @staticmethod
-    def _check(setting: str, held: int, most: int, name: str) -> None:
-        if held > most:
-            raise SnapshotFailed(name, "loaded", f"it holds more than {setting}, which is {most}")
-
     def _statistics(self) -> TopicStatistics:
         try:
             return self._administration.overview(ZAPQ).statistics
         except TopicNotFound:  # nothing was ever put into it
             return TopicStatistics()
-
-
-async def _nothing() -> AsyncIterator[Sequence[bytes]]:
-    nothing_at_all: Sequence[Sequence[bytes]] = ()
-    for bodies in nothing_at_all:
-        yield bodies
 
 
 def _count_open_files() -> int | None:
