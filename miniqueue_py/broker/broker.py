@@ -230,6 +230,11 @@ class Broker:
         """Why publishing is refused by the store, or None."""
         return self._storage.failure
 
+    @property
+    def stalled_seconds(self) -> float:
+        """How long the disk has been at what it was last told to keep; 0 if it has done that."""
+        return self._storage.write_times().fsync.under_way_seconds
+
     def _dismiss(self, subscriber: Subscriber) -> None:
         topic = subscriber.topic
         try:

@@ -1,6 +1,7 @@
 """How long a store's writes took: plain numbers, read when somebody asks."""
 
 from bisect import bisect_left
+from time import perf_counter
 from typing import NamedTuple
 
 BOUNDS_SECONDS = (
@@ -12,13 +13,15 @@ BOUNDS_SECONDS = (
 class Times:
     """A histogram that goes on."""
 
-    __slots__ = ("counts", "sum_seconds")
+    __slots__ = ("began", "counts", "sum_seconds")
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BOUNDS_SECONDS) + 1)
         """How many took at most as long as the bound, and longer than the one before it;
         the last: longer than all."""
         self.sum_seconds = 0.0
+        self.began: float | None = None
+        """When the one that is under way began, by `perf_counter`."""
 
     def __repr__(self) -> str:
         return f"<Times, {sum(self.counts)} of them, {self.sum_seconds:.3f} s>"
@@ -26,6 +29,11 @@ class Times:
     def note(self, seconds: float) -> None:
         self.counts[bisect_left(BOUNDS_SECONDS, seconds)] += 1
         self.sum_seconds += seconds
+
+    @property
+    def under_way_seconds(self) -> float:
+        """How long one has been under way; 0 if none is."""
+        return 0.0 if self.began is None else perf_counter() - self.began
 
 
 class WriteTimes(NamedTuple):

@@ -8,6 +8,9 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.http.problems import as_response, problem
 from miniqueue_py.telemetry.exposition import OPENMETRICS, OPENMETRICS_VERSION, Exposition
 
+MOST_STALLED_SECONDS = 10.0
+"""A disk that takes longer for one fsync is not ready. It may be again: nothing has failed."""
+
 
 def operations(broker: Broker, exposition: Exposition) -> Blueprint:
     """Return the pages /healthz, /readyz and /metrics.
@@ -25,7 +28,7 @@ def operations(broker: Broker, exposition: Exposition) -> Blueprint:
 
     @pages.get("/readyz")
     async def readyz() -> Response:
-        reason = "the broker is draining" if broker.is_draining else str(broker.failure or "")
+        reason = _why_not_ready(broker)
         if not reason:
             return Response(b"ok\n", 200, content_type="text/plain")
         return as_response(*problem(503, reason))
@@ -37,6 +40,16 @@ def operations(broker: Broker, exposition: Exposition) -> Blueprint:
         return Response(page, 200, {"vary": "accept"}, content_type=content_type)
 
     return pages
+
+
+def _why_not_ready(broker: Broker) -> str:
+    if broker.is_draining:
+        return "the broker is draining"
+    if broker.failure is not None:
+        return str(broker.failure)
+    if broker.stalled_seconds > MOST_STALLED_SECONDS:
+        return f"the disk has not answered an fsync for {broker.stalled_seconds:.0f} s"
+    return ""
 
 
 def prefers_openmetrics(accept: str) -> bool:

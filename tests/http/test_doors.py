@@ -1,6 +1,7 @@
 """Requests to verbs, errors to statuses; Quart for what is no stream."""
 
 import json
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -268,6 +269,23 @@ async def test_health_tells_the_loop_turns_and_readiness_that_it_drains(
     assert (await request(app, "GET", "/healthz")).status == 200
     ready = await request(app, "GET", "/readyz")
     assert (ready.status, json.loads(ready.body)) == (503, {"error": "the broker is draining"})
+
+
+async def test_disk_that_does_not_answer_is_not_ready_until_it_does(
+    app: Door, storage: MemoryStorage
+) -> None:
+    fsync = storage.write_times().fsync
+    fsync.began = perf_counter() - 9
+    assert (await request(app, "GET", "/readyz")).status == 200
+
+    fsync.began = perf_counter() - 11.2
+    ready = await request(app, "GET", "/readyz")
+    assert ready.status == 503
+    assert json.loads(ready.body)["error"].startswith("the disk has not answered an fsync for 1")
+    assert (await request(app, "GET", "/healthz")).status == 200
+
+    fsync.began = None
+    assert (await request(app, "GET", "/readyz")).status == 200
 
 
 async def test_topic_may_have_the_name_of_a_page(app: Door, storage: MemoryStorage) -> None:

@@ -1,6 +1,8 @@
 """How long writes took: each batch and each fsync is counted once, and those that fail are not."""
 
+import asyncio
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 
@@ -57,4 +59,24 @@ async def test_what_fails_is_not_counted(tmp_path: Path) -> None:
     with pytest.raises(StorageUnavailable):
         await publish(storage, "a", b"1")
     assert (sum(commit.counts), sum(fsync.counts)) == (0, 0)
+    await storage.aclose()
+
+
+@pytest.mark.parametrize("error", [None, OSError(5, "Input/output error")])
+async def test_an_fsync_is_under_way_until_it_returns(
+    tmp_path: Path, error: OSError | None
+) -> None:
+    storage, _, sync = faulty(tmp_path)
+    sync.error = error
+    fsync = storage.write_times().fsync
+    assert fsync.under_way_seconds == 0
+    earliest = perf_counter()
+    with sync.held_back():
+        publishing = asyncio.create_task(publish(storage, "a", b"1"))
+        await sync.wait_begun(1)
+        assert 0 < fsync.under_way_seconds <= perf_counter() - earliest
+    await asyncio.wait([publishing])
+    assert (publishing.exception() is not None) == (error is not None)
+
+    assert fsync.under_way_seconds == 0
     await storage.aclose()

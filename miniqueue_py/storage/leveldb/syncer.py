@@ -127,10 +127,11 @@ class Syncer:
             self._sync()
             return perf_counter() - began
 
+        self.times.began = perf_counter()
         return asyncio.get_running_loop().run_in_executor(self._thread, timed)
 
     def _finish(self, written: Written, done: asyncio.Future[float]) -> None:
-        self._syncing = None
+        self._syncing = self.times.began = None
         error = done.exception()
         if error is not None:
             self._on_failed(error, written)
