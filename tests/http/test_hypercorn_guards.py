@@ -19,7 +19,12 @@ from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame
 from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.certificates import make_certificates
 from miniqueue_py.http.servers import hypercorn_guards
-from miniqueue_py.http.servers.hypercorn_flow import EVENT_BYTES, Inbox
+from miniqueue_py.http.servers.hypercorn_flow import (
+    EVENT_BYTES,
+    MOST_UNREAD_BYTES,
+    Inbox,
+    PacedInbox,
+)
 from miniqueue_py.http.servers.hypercorn_frames import (
     CONNECTION_WINDOW_BYTES,
     GIVE_BACK_BYTES,
@@ -292,6 +297,35 @@ async def test_guard_of_connections_in_clear_is_still_needed() -> None:
             await ask_in_clear_and_hang_up(port)
 
 
+async def upload_what_nobody_reads(port: int, page: str) -> None:
+    """Send a body in many chunks to a page that hears none; be answered, and let go."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        writer.write(head % page.encode() + b"1\r\nx\r\n" * 50)
+        answer = await asyncio.wait_for(reader.read(), SOON)
+        assert answer.startswith(b"HTTP/1.1 200")
+    finally:
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("page", ["/early", "/deaf"])
+async def test_chunks_that_nobody_reads_keep_no_connection(page: str) -> None:
+    async with running(None, is_guarded=True) as (port, _):
+        await upload_what_nobody_reads(port, page)
+        before = len(asyncio.all_tasks())
+        for _ in range(10):
+            await upload_what_nobody_reads(port, page)
+        await wait_until(lambda: len(asyncio.all_tasks()) <= before)
+
+
+@pytest.mark.parametrize("page", ["/early", "/deaf"])
+async def test_guard_of_chunks_that_nobody_reads_is_still_needed(page: str) -> None:
+    async with running(None, is_guarded=False) as (port, _):
+        with pytest.raises(TimeoutError):
+            await upload_what_nobody_reads(port, page)
+
+
 async def test_long_upload_comes_whole(certificates: CertificatePaths) -> None:
     body = b"".join(b"%07d\n" % number for number in range(3 << 20))
     async with (
@@ -356,6 +390,22 @@ async def test_tiny_pieces_are_gathered() -> None:
     assert [event["more_body"] for event in events[:4]] == [True, True, True, False]
     assert events[4] == {"type": "http.disconnect"}
     assert taken == [len(event["body"]) for event in events[:4]]
+
+
+@pytest.mark.parametrize("relief", ["it is read", "its stream is over"])
+async def test_paced_inbox_holds_back_who_fills_it(relief: str) -> None:
+    inbox = PacedInbox()
+    piece = {"type": "http.request", "body": bytes(MOST_UNREAD_BYTES), "more_body": True}
+    await inbox.put(piece)
+    filling = asyncio.create_task(inbox.put(piece))
+    await asyncio.sleep(0)
+    assert not filling.done()
+
+    if relief == "it is read":
+        assert len((await inbox.receive())["body"]) >= MOST_UNREAD_BYTES
+    else:
+        await inbox.put({"type": "http.disconnect"})
+    await asyncio.wait_for(filling, SOON)
 
 
 async def open_wide(connection: Connection) -> None:

@@ -3,13 +3,15 @@
 Hypercorn tells a client at once that it may send more, and puts what came
 into a queue of ten for each stream; with the eleventh event it stops reading
 the connection. So one upload that is not read stops every other stream, and
-ten tiny frames are enough.
+ten tiny frames are enough. Over HTTP/1.1 the eleventh chunk that an
+application leaves unread keeps its connection, and two tasks, for ever.
 
 Here a stream has an *inbox*, which takes all that HTTP/2's window lets through
 and never blocks. Bytes go back to the window when the application takes them,
 and when nobody will: at the end of the stream, however it ends. What is never
 given back would narrow the connection for ever, so an inbox that is let go of
-says how much that is.
+says how much that is. HTTP/1.1 has no windows, so there an inbox holds back the
+connection, which is its only stream's.
 """
 
 import asyncio
@@ -31,6 +33,9 @@ the rest of the process waits meanwhile."""
 
 SMALL_BYTES = 1 << 12
 """Pieces smaller than this are gathered, for each costs as much again or more."""
+
+MOST_UNREAD_BYTES = 1 << 16
+"""At which HTTP/1.1 is read no further."""
 
 LAST_WORDS_BYTES = 1 << 16
 """So much of what a stream said before its reset is still handed on; whether its
@@ -106,6 +111,27 @@ class Inbox:
 
 def _do_nothing(_size: int) -> None:
     pass
+
+
+class PacedInbox(Inbox):
+    """An inbox that holds back whoever fills it, for as long as there is somebody to empty it."""
+
+    __slots__ = ("_room",)
+
+    def __init__(self) -> None:
+        self._room = asyncio.Event()
+        super().__init__(lambda _size: self._room.set())
+
+    async def put(self, event: Event) -> None:
+        """Take what Hypercorn has to say, and data too."""
+        if data := event.get("body"):
+            self.put_data(data)
+            while self.size > MOST_UNREAD_BYTES and not self._is_gone:
+                self._room.clear()
+                await self._room.wait()
+        else:
+            await super().put(event)
+            self._room.set()
 
 
 class InboxTasks:

@@ -26,7 +26,7 @@ from hypercorn.protocol.events import StreamClosed
 from hypercorn.protocol.h11 import H11Protocol
 from priority.priority import MissingStreamError, PriorityTree
 
-from miniqueue_py.http.servers.hypercorn_flow import FlowingH2Protocol
+from miniqueue_py.http.servers.hypercorn_flow import FlowingH2Protocol, InboxTasks, PacedInbox
 from miniqueue_py.http.servers.hypercorn_sockets import GuardedSocket, handshake_of
 
 GUARDED_VERSION = "0.18.0"
@@ -177,6 +177,10 @@ class GuardedH11Protocol(H11Protocol):
 
     It stumbles over what a peer may send with it.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.task_group = InboxTasks(self.task_group, lambda _stream: PacedInbox())  # type: ignore[assignment]
 
     async def _check_protocol(self, event: h11.Request) -> None:
         await super()._check_protocol(_without_upgrade(event))

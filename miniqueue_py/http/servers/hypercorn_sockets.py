@@ -34,13 +34,10 @@ from wsproto.handshake import WEBSOCKET_VERSION
 
 from miniqueue_py.http.asgi import Event
 from miniqueue_py.http.problems import Headers, problem
-from miniqueue_py.http.servers.hypercorn_flow import Inbox
+from miniqueue_py.http.servers.hypercorn_flow import Inbox, PacedInbox
 
 EVENTS_A_TURN = 50
 """Frames that are parsed in a turn of the loop: they are parsed one by one."""
-
-MOST_UNREAD_BYTES = 1 << 16
-"""At which HTTP/1.1 is read no further; HTTP/2 has its windows."""
 
 LINGER_SECONDS = 0.5
 """How long a peer may take to answer a Close. A connection that is closed with something
@@ -60,8 +57,7 @@ class GuardedSocket(WSStream):
         super().__init__(*args, **kwargs)
         self._tasks: Any = self.task_group
         self.task_group = self  # type: ignore[assignment]  # it has `spawn_app`, which is all
-        self._inbox = Inbox(self._make_room)
-        self._room = asyncio.Event()
+        self._inbox: Inbox = PacedInbox()
         self._events: Iterator[SocketEvent] = iter(())
         self._parsed = 0
         self._ping: Ping | None = None
@@ -80,22 +76,19 @@ class GuardedSocket(WSStream):
             headers = [(name, value) for name, value in event.headers if name not in _DROPPED]
             await super().handle(replace(event, headers=headers))
         elif isinstance(event, Body | Data) and not self.closed:
-            self._inbox.put_data(event.data)
-            while self._inbox.size > MOST_UNREAD_BYTES and not self.closed:
-                self._room.clear()
-                await self._room.wait()
+            await self._inbox.put(
+                {"type": "http.request", "body": bytes(event.data), "more_body": True}
+            )
         elif isinstance(event, EndBody):
             await self._inbox.put({"type": "http.request", "more_body": False})
         elif isinstance(event, StreamClosed):
             self.closed = True
-            self._room.set()
             await self._inbox.put({"type": "http.disconnect"})
 
     async def spawn_app(self, app: Any, config: Any, scope: Any, send: Any) -> Any:
         """Begin the application, as Hypercorn's task group would."""
         scope["extensions"][EXTENSION] = {}
-        if hasattr(self._tasks, "make_inbox"):
-            self._inbox = self._tasks.make_inbox(self.stream_id)
+        self._inbox = self._tasks.make_inbox(self.stream_id)
         # The last two would be for WSGI.
         self._tasks.spawn(run_application, app, config, scope, self.receive, send, None, None)
         return _ignore
@@ -189,9 +182,6 @@ class GuardedSocket(WSStream):
                         await self.receive()
                     elif (await self._inbox.receive())["type"] == "http.disconnect":
                         break
-
-    def _make_room(self, _size: int) -> None:
-        self._room.set()
 
     async def _refuse(self, status: int, text: str, more: Headers) -> None:
         _, headers, body = problem(status, text)
