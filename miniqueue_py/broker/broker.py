@@ -14,20 +14,10 @@ from miniqueue_py.broker.alarms import Alarms
 from miniqueue_py.broker.batches import Batches, BatchWriter
 from miniqueue_py.broker.clock import Clock
 from miniqueue_py.broker.delivery import Delivery
-from miniqueue_py.broker.events import (
-    Expired,
-    Loaded,
-    Observers,
-    Published,
-    Purged,
-    Refused,
-    Restored,
-    StorageFailed,
-    StorageRecovered,
-)
+from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.broker.receipts import Receipt, Receipts
-from miniqueue_py.broker.refusals import reason_of
+from miniqueue_py.broker.reports import Reports
 from miniqueue_py.broker.settling import Decision, Settler
 from miniqueue_py.broker.storage import Storage, Totals
 from miniqueue_py.broker.subscriber import Subscriber
@@ -62,13 +52,13 @@ class Broker:
         """Messages whose consumers did not settle them while the broker drained."""
         self._storage = storage
         self._observers = observers
+        self.reports = Reports(storage, observers)
         self._settler = Settler(storage, clock, observers, chance)
         self.receipts = Receipts(self._settler, clock)
         self.batches = Batches(storage, clock)
         self._topics: dict[str, Topic] = {}
         self._leaseholders: Alarms[Subscriber] = Alarms()
         self._drained = asyncio.Event()
-        self._told_cause: str | None = None
         storage.watch(self._on_ready)
 
     def __repr__(self) -> str:
@@ -98,26 +88,16 @@ class Broker:
             stored = self._storage.append(topic, admitted, now, window, count)
         except MiniqueueError as error:
             if isinstance(error, StorageUnavailable):
-                self._tell_failure()
+                self.reports.state()
             # Many at a time are tried again in parts, until the one is found that is meant.
             messages = sum(len(each.bodies) for each in publications)
             if messages == 1 or isinstance(error, ShuttingDown):
-                self.refuse(topic, error)
+                self.reports.refused(topic, error)
             raise
         if batch is not None and count is not None:
             batch.count = count
-        stored.add_done_callback(lambda done: self._tell_published(topic, publications, done))
+        stored.add_done_callback(lambda done: self.reports.published(topic, publications, done))
         return stored
-
-    def refuse(self, topic: str, error: MiniqueueError) -> None:
-        """Tell that a publish was refused; doors do, of what `publish` never sees."""
-        if self._observers:
-            self._observers.tell(Refused(topic, reason_of(error)))
-
-    def tell_loaded(self, topic: str, messages: int) -> None:
-        """Tell that a topic has these messages now and no others; who loaded them does."""
-        if self._observers:
-            self._observers.tell(Loaded(topic, messages))
 
     @contextmanager
     def subscribe(
@@ -178,8 +158,7 @@ class Broker:
     async def purge(self, topic: str) -> None:
         """Remove every message of the topic, and of no other. Raises StorageUnavailable."""
         await self._storage.purge(topic)
-        if self._observers:
-            self._observers.tell(Purged(topic))
+        self.reports.purged(topic)
 
     async def tick(self) -> None:
         """Make every move whose time has come, some in each turn of the loop."""
@@ -190,14 +169,11 @@ class Broker:
             await asyncio.sleep(0)
         while True:
             moved = self._storage.release_due(now, SLICE)
-            if self._observers and moved.restored:
-                self._observers.tell(Restored(moved.restored))
-            if self._observers and moved.expired:
-                self._observers.tell(Expired(moved.expired))
+            self.reports.moved(moved)
             if not moved.has_more:
                 break
             await asyncio.sleep(0)
-        self._tell_failure()
+        self.reports.state()
 
     def drain(self) -> None:
         """Publish and deliver nothing more; ask every subscriber to end. Idempotent."""
@@ -270,43 +246,6 @@ class Broker:
         if topic is not None:
             topic.deal()
 
-    def _tell_published(
-        self,
-        topic: str,
-        publications: Sequence[Publication],
-        done: "asyncio.Future[Sequence[Stored]]",
-    ) -> None:
-        if done.cancelled():
-            return
-        error = done.exception()
-        if error is not None:
-            self._tell_failure()
-            if isinstance(error, MiniqueueError):
-                self.refuse(topic, error)
-        elif self._observers:
-            new = [
-                publication
-                for publication, stored in zip(publications, done.result(), strict=True)
-                if not stored.is_duplicate
-            ]
-            self._observers.tell(
-                Published(
-                    topic,
-                    sum(len(each.bodies) for each in new),
-                    sum(sum(map(len, each.bodies)) for each in new),
-                    len(publications) - len(new),
-                )
-            )
-
     def _tell_drained(self) -> None:
         if self.is_draining and not self._topics:
             self._drained.set()
-
-    def _tell_failure(self) -> None:
-        failure = self._storage.failure
-        cause = failure.cause if failure else None
-        if cause == self._told_cause:
-            return
-        self._told_cause = cause
-        if self._observers:
-            self._observers.tell(StorageFailed(cause) if cause else StorageRecovered())

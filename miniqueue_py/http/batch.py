@@ -200,7 +200,7 @@ class Batch:
             self._publish(self._lines.feed_end())
         if self._lines.problem is not None and self._last_line is None:
             self._last_line = bad_line(*self._lines.problem, _UNREADABLE)
-            self._broker.refuse(self._topic, BadRequest(self._lines.problem[0]))
+            self._broker.reports.refused(self._topic, BadRequest(self._lines.problem[0]))
         if is_last:
             self._body = _Body.WHOLE
 

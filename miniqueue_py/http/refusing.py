@@ -18,7 +18,7 @@ def refusing(broker: Broker, topic: str) -> Iterator[None]:
     try:
         yield
     except MiniqueueError as error:
-        broker.refuse(topic, error)
+        broker.reports.refused(topic, error)
         raise
 
 
@@ -31,7 +31,7 @@ def publishing_to(broker: Broker, segment: bytes) -> Iterator[str]:
     try:
         topic = topic_name(segment)
     except BadTopicName as error:
-        broker.refuse("", error)
+        broker.reports.refused("", error)
         raise
     with refusing(broker, topic):
         yield topic

@@ -247,7 +247,7 @@ async def test_broker_that_drains_tells_each_publish_it_refuses(
 
 
 async def test_door_tells_what_it_refuses_by_itself(observed: Broker, facts: list[Event]) -> None:
-    observed.refuse("orders", MessageTooLong(3))
+    observed.reports.refused("orders", MessageTooLong(3))
 
     assert await told(facts) == [Refused("orders", "message_too_long")]
 

@@ -89,7 +89,7 @@ class _Queues:
         with publishing_to(self._broker, segment.encode("latin-1")) as topic:
             item = read_item(await _read_object())
         if not self._administration.knows(topic):
-            self._broker.refuse(topic, TopicNotFound(topic))
+            self._broker.reports.refused(topic, TopicNotFound(topic))
             return _no_queue(topic)
         body = encode({"id": item.id, "payload": item.payload})
         await self._broker.publish(topic, [Publication([body], item.priority)])

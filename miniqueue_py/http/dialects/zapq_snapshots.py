@@ -71,7 +71,7 @@ class ZapqSnapshots:
 
     async def _load(self, slices: AsyncIterable[Sequence[bytes]]) -> None:
         loaded = await self._snapshots.load(ZAPQ, slices)
-        self._broker.tell_loaded(ZAPQ, loaded)
+        self._broker.reports.loaded(ZAPQ, loaded)
 
     def _find_file(self) -> tuple[SnapshotDirectory, str]:
         """Return where the file of the query is. Raises BadParameter and _NoSnapshots."""
