@@ -24,11 +24,11 @@ from miniqueue_py.http.asgi import (
 from miniqueue_py.http.batch import Batch, reader_of
 from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.problems import Headers, problem
-from miniqueue_py.http.refusing import refusing
+from miniqueue_py.http.refusing import publishing_to
 from miniqueue_py.http.subscription import Subscription
 from miniqueue_py.http.terms import key_of, lease_of, terms_of
 
-_Handler = Callable[[str, Scope, Receive, Send], Awaitable[None]]
+_Handler = Callable[[bytes, Scope, Receive, Send], Awaitable[None]]
 
 _PUBLISH = b"/publish/"
 _SUBSCRIBE = b"/subscribe/"
@@ -71,7 +71,7 @@ class Streams:
         elif scope["method"] != "POST":
             await respond(send, *_use_post(scope["method"]))
         else:
-            await handler(topic_name(segment), scope, receive, send)
+            await handler(segment, scope, receive, send)
 
     def abandon_uploads(self) -> None:
         """Answer those who still send a message that cannot be taken any more."""
@@ -91,8 +91,8 @@ class Streams:
             return self._subscribe, segment
         return None, b""
 
-    async def _publish(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
-        with refusing(self._broker, topic):
+    async def _publish(self, segment: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        with publishing_to(self._broker, segment) as topic:
             priority, delay_seconds, ttl_seconds = terms_of(scope)
             key = key_of(scope)
             body = await self._upload(scope, receive)
@@ -105,8 +105,10 @@ class Streams:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send(_NOTHING)
 
-    async def _publish_batch(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
-        with refusing(self._broker, topic):
+    async def _publish_batch(
+        self, segment: bytes, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        with publishing_to(self._broker, segment) as topic:
             if self._broker.is_draining:
                 raise ShuttingDown
             lines = reader_of(scope, self._broker.limits.max_message_bytes)
@@ -150,7 +152,8 @@ class Streams:
         finally:
             self._uploads.discard(abandon)
 
-    async def _subscribe(self, topic: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _subscribe(self, segment: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        topic = topic_name(segment)
         if not _can_duplex(scope):
             await respond(send, *problem(505, DUPLEX_NEEDED))
             return

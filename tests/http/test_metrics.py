@@ -183,6 +183,8 @@ async def test_broker_that_drains_says_so(desk: Desk) -> None:
         ("/publish/orders?priority=high", {}, "bad_parameter"),
         ("/publish/orders/batch", {"content-type": "text/html"}, "unknown_content_type"),
         ("/publish/orders/batch?ttl=now", {}, "bad_parameter"),
+        ("/publish/%ff", {}, "bad_request"),
+        ("/publish/%00/batch", {}, "bad_request"),
     ],
 )
 async def test_refusal_is_counted_once_whoever_refused(
