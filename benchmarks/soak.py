@@ -2,8 +2,9 @@
 
 The run of tests/client/faults.py, for as long as one likes: publishers and
 consumers behind a proxy that cuts, stalls, resets, trickles and refuses, and a
-broker that is killed with kill -9 and started again. At its end every message
-has to be acknowledged, stored once, and nothing of the client may be left.
+broker that is ended, with kill -9 or by SIGTERM, and started again. At its end
+every message has to be acknowledged, stored once, and nothing of the client may
+be left.
 """
 
 import argparse
@@ -53,7 +54,7 @@ class Soak:
         ledger = run.ledger
         print(
             f"{elapsed:5.0f} s  {ledger.begun:8,} published  {ledger.deliveries:8,} delivered  "
-            f"{self._proxy.faults.total():5} faults  {run.kills:3} kills  "
+            f"{self._proxy.faults.total():5} faults  {run.kills:3} kills  {run.drains:3} drains  "
             f"{self._proxy.accepted:5} connections  {tasks:3} tasks  "
             f"{len(open_sockets()):3} sockets  {rss / 2**20:5.1f} MiB",
             flush=True,
@@ -87,7 +88,7 @@ async def _soak(arguments: argparse.Namespace, choices: random.Random) -> None:
     before = living_tasks()
     with tempfile.TemporaryDirectory(prefix="miniqueue-soak-") as directory:
         certificates = make_certificates(Path(directory))
-        flags = ("-fsync", "never", "-period", "20ms")
+        flags = ("-fsync", "never", "-period", "20ms", "-drain", "2s")
         with (
             RunningBroker(Path(directory, "db"), certificates, server, flags) as broker,
             Proxy(broker.port) as proxy,
@@ -111,6 +112,7 @@ def _print_figures(run: Run, proxy: Proxy, soak: Soak) -> None:
     for kind, count in sorted(proxy.faults.items()):
         print(f"fault: {kind:18} {count:8,}")
     print(f"kill -9 and restart       {run.kills:8,}")
+    print(f"SIGTERM and restart       {run.drains:8,}")
     print(f"connections               {proxy.accepted:8,}")
     print(f"clients opened            {run.visits:8,}, and {run.failed_visits:,} that could not")
     print(f"bytes through the proxy   {proxy.bytes_forwarded:8,}")

@@ -70,15 +70,16 @@ class Session:
         for a settlement that the broker refused.
         """
         while True:
-            if self._problem is not None:
-                problem, self._problem = self._problem, None
-                raise problem
+            self._raise_problem()
             if self.is_over or self._stream.is_over or self._is_leaving:
                 await self._raise_lost()
             if deliveries := self.receive_nowait():
                 return deliveries
-            # Not for data of one's own: whoever looks meanwhile takes it for all.
-            await self._stream.wait_news()
+            # Nothing more may come behind what was just taken, so nothing would wake us.
+            self._raise_problem()
+            if not self._stream.is_over:
+                # Not for data of one's own: whoever looks meanwhile takes it for all.
+                await self._stream.wait_news()
 
     def receive_nowait(self) -> list[Delivery]:
         """Return the deliveries that are here already."""
@@ -109,6 +110,11 @@ class Session:
         if not self._is_leaving:
             self._break()
         raise ConnectionLost(f"the broker ended the subscription ({self.closing or 'no word'})")
+
+    def _raise_problem(self) -> None:
+        if self._problem is not None:
+            problem, self._problem = self._problem, None
+            raise problem
 
     def _read(self, data: bytes) -> list[Delivery]:
         lines = self._lines.feed(data)

@@ -1,7 +1,8 @@
 """A run of random faults: what is published through them comes through, once.
 
 Publishers and consumers talk to a broker through a proxy that cuts, stalls,
-resets and trickles, while the broker is killed with kill -9 and started again.
+resets and trickles, while the broker is ended, with kill -9 or by SIGTERM, and
+started again.
 Then there is peace, and the books have to balance.
 
 The test of the suite does this for seconds, `python -m benchmarks soak` for as
@@ -43,12 +44,12 @@ class Plan:
     """How hard a run is."""
 
     seconds: float
-    kills: int = 1
-    """At least, however long that takes."""
+    ends: int = 1
+    """Of the broker, at least, however long that takes."""
     every_bytes: int = 150_000
     """Between two faults, on average."""
     bytes_of_a_life: int = 4_000_000
-    """Between two kills of the broker, on average."""
+    """Between two ends of the broker, on average."""
     publishers: int = 4
     streams: int = 2
     consumers: int = 3
@@ -59,12 +60,13 @@ class Plan:
 
 
 class Reaper:
-    """Kills the broker when so many bytes went by, and starts it again."""
+    """Ends the broker when so many bytes went by, this way or that, and starts it again."""
 
     def __init__(
         self, broker: RunningBroker, proxy: Proxy, choices: random.Random, bytes_of_a_life: int
     ) -> None:
         self.kills = 0
+        self.drains = 0
         self._broker = broker
         self._proxy = proxy
         self._choices = choices
@@ -86,9 +88,9 @@ class Reaper:
         self.stop()
 
     def stop(self) -> None:
-        """Kill no more; when it returns, the broker runs."""
+        """End it no more; when it returns, the broker runs."""
         self._has_to_end.set()
-        self._thread.join(30)
+        self._thread.join(_PATIENCE)
         assert not self._thread.is_alive(), "the reaper does not end"
         if self._problem is not None:
             raise self._problem
@@ -98,12 +100,22 @@ class Reaper:
             due = self._draw_due()
             while not self._has_to_end.wait(_WAIT_TO_LOOK):
                 if self._proxy.bytes_forwarded >= due:
-                    self._broker.restart()
+                    self._end()
+                    self._broker.start()
                     self._proxy.aim(self._broker.port)
-                    self.kills += 1
                     due = self._draw_due()
         except BaseException as error:  # noqa: BLE001  it is raised by `stop`
             self._problem = error
+
+    def _end(self) -> None:
+        """Kill it and drain it in turn: both happen in every run."""
+        if self.kills > self.drains:
+            self._broker.terminate()
+            assert self._broker.wait(_PATIENCE) == 0
+            self.drains += 1
+        else:
+            self._broker.kill()
+            self.kills += 1
 
     def _draw_due(self) -> float:
         life = self._choices.uniform(0.5, 1.5) * self._bytes_of_a_life
@@ -139,6 +151,11 @@ class Run:
     def kills(self) -> int:
         """How often the broker was killed."""
         return self._reaper.kills
+
+    @property
+    def drains(self) -> int:
+        """How often it was asked to end."""
+        return self._reaper.drains
 
     async def go(self, look: Callable[["Run"], None] | None = None) -> None:
         """Publish and consume among faults for the time of the plan, and then in peace.
@@ -181,7 +198,7 @@ class Run:
 
     async def _pass_time(self, look: Callable[["Run"], None] | None) -> None:
         until = anyio.current_time() + self._plan.seconds
-        while anyio.current_time() < until or self.kills < self._plan.kills:
+        while anyio.current_time() < until or self.kills + self.drains < self._plan.ends:
             if look is not None:
                 look(self)
             if self.ledger.is_full:

@@ -10,6 +10,7 @@ from miniqueue_py.client import Client, client, subscription
 from miniqueue_py.client.errors import CannotConnect, ConnectionLost
 from miniqueue_py.errors import Unavailable
 from tests.client import bad_servers
+from tests.client.conftest import FLAGS
 from tests.client.proxy import Proxy
 from tests.client.waiting import PATIENCE, publish_all, take, wait_counts, wait_until
 from tests.outside.server import RunningBroker
@@ -245,6 +246,44 @@ async def test_what_is_in_flight_can_be_settled_while_the_broker_drains(
     async with Client(f"https://localhost:{own_broker.port}", ca=ca) as queue:
         told = await queue.topic(topic)
     assert (told.acknowledged, told.ready) == (1, 1)
+
+
+@pytest.mark.parametrize("server", ["hypercorn", "granian"])
+async def test_subscriptions_that_wait_come_back_when_the_broker_is_restarted(
+    certificates: CertificatePaths, tmp_path: Path, topic: str, server: str
+) -> None:
+    topics = [f"{topic}-{number}" for number in range(10)]
+    subscribed = 0
+
+    async def receive(client: Client, topic: str) -> None:
+        nonlocal subscribed
+        async with client.subscribe(topic) as deliveries:
+            subscribed += 1
+            delivery = await deliveries.receive()
+            await delivery.ack()
+
+    ca = certificates.authority
+    with (
+        RunningBroker(tmp_path / "db", certificates, server, FLAGS) as broker,
+        Proxy(broker.port) as proxy,
+    ):
+        async with (
+            Client(proxy.url, ca=ca) as queue,
+            Client(proxy.url, ca=ca) as other,
+            anyio.create_task_group() as tasks,
+        ):
+            for number, name in enumerate(topics):
+                tasks.start_soon(receive, other if number % 2 else queue, name)
+            await wait_until(lambda: subscribed == len(topics), "the subscriptions")
+            for _ in range(2):
+                broker.terminate()
+                assert await anyio.to_thread.run_sync(broker.wait) == 0
+                await anyio.to_thread.run_sync(broker.start)
+                proxy.aim(broker.port)
+            with anyio.fail_after(PATIENCE):
+                for name in topics:
+                    await queue.publish(name, b"1")
+                    await wait_counts(queue, name, acknowledged=1)
 
 
 async def test_a_client_closes_at_once_when_the_broker_is_gone(

@@ -1,4 +1,4 @@
-"""Random faults on the way, kill -9 at its end: nothing is lost, nothing is doubled."""
+"""Random faults on the way, kill -9 and SIGTERM at its end: nothing is lost, nothing is doubled."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ from tests.outside.server import RunningBroker
 
 pytestmark = pytest.mark.anyio
 
-PLAN = Plan(seconds=2.5, kills=2, every_bytes=30_000, bytes_of_a_life=250_000)
+PLAN = Plan(seconds=2.5, ends=2, every_bytes=30_000, bytes_of_a_life=250_000)
 
 ALLOWED_GROWTH = 64 << 20
 
 
-async def test_what_is_published_among_faults_and_kills_is_acknowledged_once(
+async def test_what_is_published_among_faults_and_ends_is_acknowledged_once(
     own_broker: RunningBroker, ca: Path, topic: str
 ) -> None:
     before = rss_bytes()
@@ -27,6 +27,8 @@ async def test_what_is_published_among_faults_and_kills_is_acknowledged_once(
         with anyio.fail_after(60):
             await run.go()
 
+        assert run.kills >= 1
+        assert run.drains >= 1
         assert run.ledger.done == run.ledger.begun > 100
         assert proxy.faults.total() >= 5, "there were no faults to speak of"
     assert rss_bytes() - before < ALLOWED_GROWTH

@@ -1,0 +1,60 @@
+"""A subscription's stream, when more than one thing happens to it before anybody looks."""
+
+import anyio
+import pytest
+
+from miniqueue_py.client.errors import ConnectionLost
+from miniqueue_py.client.session import Session
+from miniqueue_py.client.stream import Stream
+from miniqueue_py.client.threads import Owner
+from miniqueue_py.errors import SettlementError
+from tests.client.waiting import PATIENCE
+
+pytestmark = pytest.mark.anyio
+
+CLOSING = b'{"closing":"draining"}\n'
+REFUSED = b'{"error":"delivery 7 was never given out"}\n'
+
+
+@pytest.fixture
+async def stream() -> Stream:
+    stream = Stream(1, lambda _: None, lambda *_: None, lambda _: None, room_step=1)
+    stream.take_answer(200, {})
+    return stream
+
+
+@pytest.fixture
+async def session(stream: Stream) -> Session:
+    return Session(stream, "t", 1, Owner(), has_leases=False)
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+async def test_an_end_behind_a_line_that_delivers_nothing_is_noticed(
+    stream: Stream, session: Session, is_reset: bool
+) -> None:
+    stream.take_data(CLOSING)
+    if is_reset:
+        stream.fail("the broker closed it")
+    else:
+        stream.take_end()
+
+    with anyio.fail_after(PATIENCE), pytest.raises(ConnectionLost):
+        await session.receive()
+
+
+async def test_an_end_and_then_the_connections_is_noticed(stream: Stream, session: Session) -> None:
+    stream.take_data(CLOSING)
+    stream.take_end()
+    stream.fail("the broker closed it")
+
+    with anyio.fail_after(PATIENCE), pytest.raises(ConnectionLost, match="draining"):
+        await session.receive()
+
+
+async def test_a_refusal_is_told_when_it_has_come_and_not_with_what_comes_next(
+    stream: Stream, session: Session
+) -> None:
+    stream.take_data(REFUSED)
+
+    with anyio.fail_after(PATIENCE), pytest.raises(SettlementError):
+        await session.receive()
