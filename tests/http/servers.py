@@ -92,6 +92,13 @@ class Pages:
         await send(_body(b"%d" % sum(map(len, self.heard))))
         await send(END)
 
+    async def _patient(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer when there is nobody to be answered any more."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.heard.append(b"gone")
+        await respond(send, 200, body=b"too late")
+
     async def _pieces(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await send(START)
         for piece in PIECES:

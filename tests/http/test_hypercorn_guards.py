@@ -6,7 +6,9 @@ no longer needs the guard: take it out.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -324,6 +326,69 @@ async def test_guard_of_chunks_that_nobody_reads_is_still_needed(page: str) -> N
     async with running(None, is_guarded=False) as (port, _):
         with pytest.raises(TimeoutError):
             await upload_what_nobody_reads(port, page)
+
+
+Hang = Callable[[asyncio.StreamWriter], None]
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+
+
+def finish(writer: asyncio.StreamWriter) -> None:
+    writer.write_eof()
+
+
+async def ask_several_and_go(port: int, pages: Sequence[str], go: Hang) -> asyncio.StreamWriter:
+    """Ask for pages at once, and be gone before the first is answered."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.writelines(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % page.encode() for page in pages)
+    await writer.drain()
+    await asyncio.sleep(0.05)  # it is read, and the first page begun
+    go(writer)
+    return writer
+
+
+async def the_first_of_several_learns_that_its_client_has_gone(go: Hang, is_guarded: bool) -> None:
+    async with running(None, is_guarded=is_guarded) as (port, pages):
+        writer = await ask_several_and_go(port, ["/patient", "/patient"], go)
+        try:
+            await wait_until(lambda: bool(pages.heard), 2 * SOON)
+            await asyncio.sleep(0.05)
+            assert pages.heard == [b"gone"], "the second was never begun"
+        finally:
+            writer.transport.abort()
+
+
+@pytest.mark.parametrize("go", [reset, finish])
+async def test_first_of_several_learns_that_its_client_has_gone(go: Hang) -> None:
+    await the_first_of_several_learns_that_its_client_has_gone(go, is_guarded=True)
+
+
+@pytest.mark.parametrize("go", [reset, finish])
+async def test_guard_of_the_first_of_several_is_still_needed(go: Hang) -> None:
+    with pytest.raises(TimeoutError):
+        await the_first_of_several_learns_that_its_client_has_gone(go, is_guarded=False)
+
+
+async def several_whose_client_has_gone_keep_no_connection(is_guarded: bool) -> None:
+    async with running(None, is_guarded=is_guarded) as (port, _):
+        await asyncio.sleep(0.05)  # all of the server's own are there
+        before = len(asyncio.all_tasks())
+        for _ in range(5):
+            await ask_several_and_go(port, ["/deaf", "/deaf", "/deaf"], reset)
+        await wait_until(lambda: len(asyncio.all_tasks()) <= before, 2 * SOON)
+
+
+async def test_several_whose_client_has_gone_keep_no_connection() -> None:
+    await several_whose_client_has_gone_keep_no_connection(is_guarded=True)
+
+
+async def test_guard_of_several_whose_client_has_gone_is_still_needed() -> None:
+    with pytest.raises(TimeoutError):
+        await several_whose_client_has_gone_keep_no_connection(is_guarded=False)
 
 
 async def test_long_upload_comes_whole(certificates: CertificatePaths) -> None:

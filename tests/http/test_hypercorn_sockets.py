@@ -65,6 +65,8 @@ class Sockets:
         self.open += 1
         try:
             await receive()
+            if scope["path"] == "/late":
+                await self.release.wait()
             longest = 0 if scope["path"] == "/deaf" else LONGEST
             await send({"type": "websocket.accept", "longest": longest})
             await getattr(self, scope["path"].replace("/", "_"))(receive, send)
@@ -85,6 +87,9 @@ class Sockets:
     async def _hold(self, receive: Receive, _send: Send) -> None:
         await self.release.wait()
         await self._echo(receive, _send)
+
+    async def _late(self, receive: Receive, send: Send) -> None:
+        await self._echo(receive, send)
 
     async def _early(self, _receive: Receive, send: Send) -> None:
         await asyncio.sleep(0.1)
@@ -329,3 +334,17 @@ async def test_others_have_their_turn_while_tiny_frames_are_parsed() -> None:
 
     assert receiving.result()["text"] == ""
     assert turns > 5000 / EVENTS_A_TURN
+
+
+async def test_one_who_goes_before_he_is_accepted_is_gone_whatever_he_said() -> None:
+    sockets = Sockets()
+    async with serve_on_free_port(sockets, None, is_guarded=True) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /late HTTP/1.1\r\nHost: a\r\n" + ASKING + b"\r\n" + text("early"))
+        await wait_until(lambda: sockets.open == 1, SOON)
+        writer.transport.abort()
+        await settle()
+        sockets.release.set()
+        await wait_until(lambda: not sockets.open, SOON)
+
+    assert [event["type"] for event in sockets.heard] == ["websocket.disconnect"]

@@ -47,6 +47,9 @@ it got only when something comes, and would wait for ever."""
 
 _BAD_REQUEST = [(b":status", b"400"), (b"content-length", b"0")]
 
+LOOK_SECONDS = 1.0
+"""How often it is seen to that a peer is there who has sent several requests at once."""
+
 RESET_BURST = 1000
 RESETS_A_SECOND = 100
 """More resets than this from one connection are an attack (CVE-2023-44487)."""
@@ -172,6 +175,41 @@ class GuardedH2Protocol(FlowingH2Protocol):
         """Ignore PRIORITY, which RFC 9113 deprecates: each would cost an entry for ever."""
 
 
+class PeerGone(ConnectionError):
+    """Nobody is there who would get what else was asked for."""
+
+
+class Gate:
+    """What holds up the requests of HTTP/1.1 that were sent before the one in front was answered.
+
+    Nothing is read meanwhile, so nobody learned that the peer had gone: what he had
+    asked for was done for nobody, and if his answer could not be written any more,
+    the gate never opened.
+    """
+
+    def __init__(self, server: "GuardedTCPServer") -> None:
+        self._server = server
+        self._open = asyncio.Event()
+
+    async def clear(self) -> None:
+        self._open.clear()
+
+    async def set(self) -> None:
+        self._open.set()
+
+    def is_set(self) -> bool:
+        return self._open.is_set()
+
+    async def wait(self) -> None:
+        """Return when the next request may be read. Raises PeerGone."""
+        while not self._open.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._open.wait()
+            if self._server.is_peer_gone:
+                raise PeerGone
+
+
 class GuardedH11Protocol(H11Protocol):
     """HTTP/1.1 whose only upgrade is to a WebSocket: h2c has no place here.
 
@@ -180,6 +218,7 @@ class GuardedH11Protocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.can_read = Gate(self.send.__self__)  # type: ignore[attr-defined]
         self.task_group = InboxTasks(self.task_group, lambda _stream: PacedInbox())  # type: ignore[assignment]
 
     async def _check_protocol(self, event: h11.Request) -> None:
@@ -241,12 +280,20 @@ class GuardedTCPServer(TCPServer):
                 data = await self.reader.read(size)
             except OSError:
                 break
-            await self.protocol.handle(RawData(data))
+            try:
+                await self.protocol.handle(RawData(data))
+            except PeerGone:
+                break
         # The idle timer kept the connection of a peer that had gone, for as long as it runs:
         # TLS closes it at once, and in clear nobody did.
         self.has_ended = True
         await self.idle_task.stop()
         await self.protocol.handle(Closed())
+
+    @property
+    def is_peer_gone(self) -> bool:
+        """Tell if nothing more comes, though what came may not all be read."""
+        return self.reader._eof or self.writer.is_closing()  # type: ignore[attr-defined]  # noqa: SLF001
 
     async def protocol_send(self, event: Event) -> None:
         # A connection that ends needs no idle timer, and can start no task.

@@ -133,7 +133,8 @@ class GuardedSocket(WSStream):
         """Have what came parsed, frame by frame as it is asked for."""
         event = await self._inbox.receive()
         await asyncio.sleep(0)  # that need not wait
-        if event["type"] == "http.disconnect":
+        # Of one whose peer has gone before it was accepted, Hypercorn makes no connection.
+        if event["type"] == "http.disconnect" or not hasattr(self, "connection"):
             self._code = CloseReason.ABNORMAL_CLOSURE.value
             return
         self.connection.receive_data(event["body"])
