@@ -32,7 +32,8 @@ async def peek(queue: "Client", options: Namespace) -> int:
         else:
             text = legible_text(message.body) if is_shown else message.body
             sys.stdout.buffer.write(text + b"\n")
-    if len(messages) < wanted:
+    # Fewer than were asked for, or as many as ever come: there may be more.
+    if len(messages) < wanted or len(messages) == MOST:
         ready = (await queue.topic(options.topic)).ready
         if ready > len(messages):
             note(f"miniqueue: shown are {len(messages)} of {ready}")

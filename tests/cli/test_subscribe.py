@@ -101,6 +101,20 @@ def test_peeking_says_how_many_more_there_are(miniqueue: Here, pages: Pages, top
     assert miniqueue("subscribe", topic, "--peek", "-n", "1", "--raw").err == ""
 
 
+@pytest.mark.parametrize("words", [[], ["-n", "1000"], ["-n", "5000"]])
+def test_peeking_says_how_many_are_behind_a_full_page(
+    miniqueue: Here, pages: Pages, topic: str, words: list[str]
+) -> None:
+    miniqueue("publish", topic, "--lines", stdin=b"line\n" * 1000)
+    assert miniqueue("subscribe", topic, "--peek", *words).err == ""
+
+    pages.publish(topic, b"1000")
+    done = miniqueue("subscribe", topic, "--peek", *words)
+
+    assert len(done.lines) == 1000
+    assert done.err == "miniqueue: shown are 1000 of 1001\n"
+
+
 @pytest.mark.parametrize("words", [[], ["--peek"]])
 def test_a_topic_that_is_not_there_is_told(miniqueue: Here, topic: str, words: list[str]) -> None:
     done = miniqueue("subscribe", topic, *words)
