@@ -28,7 +28,6 @@ def add_connection_options(parser: ArgumentParser) -> None:
     )
     options.add_argument(
         "--ca",
-        default=os.environ.get("MINIQUEUE_CA") or None,
         metavar="FILE",
         help="CA to trust (MINIQUEUE_CA, certs/ca.pem; '' the system's)",
     )
@@ -71,6 +70,8 @@ def credentials(options: Namespace) -> dict[str, Any]:
 
 def _authority(options: Namespace) -> str | None:
     if options.ca is not None or options.pin is not None:
-        return options.ca or None
+        return options.ca or None  # a flag wins over the variable, be it the other one
+    if named := os.environ.get("MINIQUEUE_CA"):
+        return named
     ours = certificate_paths(Path("certs")).authority
     return str(ours) if ours.is_file() else None

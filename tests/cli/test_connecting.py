@@ -55,6 +55,17 @@ def test_the_brokers_own_certificate_can_be_pinned(
     assert wrong.err.startswith("miniqueue: cannot connect to localhost:")
 
 
+def test_a_pin_wins_over_the_ca_of_the_variable(miniqueue: Here, broker: RunningBroker) -> None:
+    pin = str(broker.ca.parent / "localhost.pem")
+
+    done = miniqueue("topics", "--names", "--pin", pin)  # MINIQUEUE_CA is set
+    both = miniqueue("topics", "--names", "--pin", pin, "--ca", str(broker.ca))
+
+    assert (done.status, done.err) == (0, "")
+    assert both.status == 2
+    assert "contradict each other" in both.err
+
+
 def test_a_broker_that_is_not_there_is_told_in_one_line(miniqueue: Here, closed_port: int) -> None:
     done = miniqueue("topics", "--url", f"https://127.0.0.1:{closed_port}")
 
