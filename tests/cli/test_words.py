@@ -9,6 +9,7 @@ import pytest
 
 from miniqueue_py.cli.commands import COMMANDS
 from miniqueue_py.cli.main import main
+from miniqueue_py.config import LEVELS
 from tests.cli.commands import Done
 from tests.outside.server import PROJECT
 
@@ -86,6 +87,17 @@ def test_what_is_missing_is_told(capsys: Output) -> None:
         "miniqueue: publish: the following arguments are required: TOPIC; "
         "`miniqueue publish -h` tells more\n"
     )
+
+
+def test_the_readme_names_the_levels_that_the_help_names(capsys: Output) -> None:
+    asked = words(capsys, "serve", "-h").out.decode()
+    [line] = [line for line in asked.splitlines() if line.startswith("  -level ")]
+    readme = (PROJECT / "README.md").read_text()
+    [row] = [row for row in readme.splitlines() if row.startswith("| `-level` ")]
+
+    levels = line.partition(": ")[2].replace(" or ", ", ").split(", ")
+    assert levels == [*LEVELS]
+    assert [level for level in levels if f"`{level}`" not in row.split("|")[4]] == []
 
 
 def test_messages_without_a_topic_make_no_sense(capsys: Output) -> None:
