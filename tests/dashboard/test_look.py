@@ -164,6 +164,10 @@ async def test_who_lacks_workers_or_has_dead_letters_is_told_what_helps(
     await view.expect_text("#hint-workers code", "miniqueue work module:handlers")
     await view.expect_text("#hint-dead pre:last-child", "miniqueue redrive tasks.dead")
     await view.expect_shown("#hint-start", is_shown=False)
+    for part in ("#hint-dead", "#dead-figure"):
+        words = await view.page.locator(part).inner_text()
+        assert "given up" in words
+        assert "fail" not in words, "some were rejected, or of a type that nobody knows"
 
     stand_in.stats = ORDINARY
     await view.expect_shown("#hints", is_shown=False)
