@@ -203,6 +203,7 @@ async def test_the_table_is_opened_by_keyboard_and_follows(stand_in: StandIn, vi
     await view.page.keyboard.press("Enter")
 
     rows = view.page.locator("tbody tr")
+    await rows.nth(59).wait_for()  # a browser tells of the opening in its own time
     assert await rows.count() == 60
     assert await rows.nth(1).locator("th, td").all_text_contents() == ["2", "58", "31", "2"]
     stand_in.stats = figures(history=minute(queued=[8765, 0]))
