@@ -94,11 +94,25 @@ def _show_cursor() -> None:
 
 
 class _Notes(logging.Handler):
-    """Says on stderr what the client has to wait for."""
+    """Says on stderr what the client has to wait for, and that it is there again."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.WARNING:
-            note(f"miniqueue: {record.getMessage()}; trying again")
+        waits = "; trying again" if record.levelno >= logging.WARNING else ""
+        note(f"miniqueue: {record.getMessage()}{waits}")
+
+
+@contextmanager
+def _notes() -> Iterator[None]:
+    """Write what the client says while the block runs."""
+    clients, notes = logging.getLogger("miniqueue.client"), _Notes()
+    before = clients.level
+    clients.addHandler(notes)
+    clients.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        clients.removeHandler(notes)
+        clients.setLevel(before)
 
 
 Work = Callable[["Client", Interruption], Awaitable[int]]
@@ -110,8 +124,6 @@ def run(
     """Do the work with a client that is connected; return the exit status."""
     import anyio  # noqa: PLC0415  as make_client
 
-    logging.getLogger("miniqueue").addHandler(_Notes())
-
     async def with_client(interruption: Interruption) -> int:
         client = make_client(
             options, wait_when_full=wait_when_full, patience_seconds=patience_seconds
@@ -119,7 +131,8 @@ def run(
         async with client as queue:
             return await work(queue, interruption)
 
-    return anyio.run(_to_the_end, with_client, backend_options={"use_uvloop": True})
+    with _notes():
+        return anyio.run(_to_the_end, with_client, backend_options={"use_uvloop": True})
 
 
 async def _to_the_end(work: Callable[[Interruption], Awaitable[int]]) -> int:

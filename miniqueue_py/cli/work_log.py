@@ -22,18 +22,21 @@ from miniqueue_py.client.outcomes import Buried, Done, GivenBack, GivenUp, Outco
 def work_log(*, as_json: bool) -> Iterator[None]:
     """Write what a worker says while the block runs."""
     ours, workers = logging.getLogger("miniqueue"), logging.getLogger("miniqueue.worker")
-    before = ours.propagate, workers.level
+    clients = logging.getLogger("miniqueue.client")
+    before = ours.propagate, workers.level, clients.level
     lines = _Lines(as_json=as_json)
     ours.addHandler(lines)
     # Or who configures logging in the module has each line twice.
     ours.propagate = False
     workers.setLevel(logging.DEBUG)
+    clients.setLevel(logging.INFO)  # that a subscription is back
     try:
         yield
     finally:
         ours.removeHandler(lines)
-        ours.propagate, level = before
-        workers.setLevel(level)
+        ours.propagate, *levels = before
+        for logger, level in zip((workers, clients), levels, strict=True):
+            logger.setLevel(level)
 
 
 class _Lines(logging.Handler):

@@ -219,7 +219,7 @@ class Connection:
                 self._turns.forget(number or 0)
                 if stream is not None:
                     code = h2.errors.ErrorCodes(event.error_code or 0).name
-                    stream.fail(f"the broker reset the request ({code})")
+                    stream.fail(f"the broker reset the request by {code}")
                     self._changed.ring()
             case h2.events.WindowUpdated():
                 self._turns.unblock()
@@ -305,4 +305,6 @@ class Connection:
 def _why(error: BaseException) -> str:
     if isinstance(error, anyio.EndOfStream):
         return "the broker closed it"
-    return str(error.__cause__ or error) or type(error).__name__
+    cause = error.__cause__ or error
+    words = cause.strerror if isinstance(cause, OSError) else None
+    return words or str(cause) or type(cause).__name__

@@ -45,6 +45,7 @@ class ConnectionLost(Unavailable):
 
     def __init__(self, cause: str) -> None:
         super().__init__(f"the connection to the broker was lost: {cause}")
+        self.cause = cause
 
 
 class NoAnswer(Unavailable):

@@ -63,6 +63,17 @@ class Session:
         stream.source = self._say
         stream.send(b'"INIT %d"\n' % credit)
 
+    @property
+    def farewell(self) -> str | None:
+        """Why the broker ended it, in words, if it said so."""
+        match self.closing:
+            case None:
+                return None
+            case "draining":
+                return "the broker is being stopped (draining)"
+            case why:
+                return f"the broker ended it ({why})"
+
     async def receive(self) -> list[Delivery]:
         """Wait for more, and return the deliveries in it.
 
@@ -72,7 +83,7 @@ class Session:
         while True:
             self._raise_problem()
             if self.is_over or self._stream.is_over or self._is_leaving:
-                await self._raise_lost()
+                self._raise_lost()
             if deliveries := self.receive_nowait():
                 return deliveries
             # Nothing more may come behind what was just taken, so nothing would wake us.
@@ -104,12 +115,13 @@ class Session:
             await self._stream.wait_news()
             self.look()
 
-    async def _raise_lost(self) -> NoReturn:
-        if not self.is_over:
-            await self._stream.receive()  # nothing: it says why, if it can
+    def _raise_lost(self) -> NoReturn:
         if not self._is_leaving:
+            with suppress(ProtocolError):
+                self.receive_nowait()  # lost with it; but the broker's farewell may be among it
             self._break()
-        raise ConnectionLost(f"the broker ended the subscription ({self.closing or 'no word'})")
+        cause = self.farewell or self._stream.failure or "the broker ended the subscription"
+        raise ConnectionLost(cause)
 
     def _raise_problem(self) -> None:
         if self._problem is not None:

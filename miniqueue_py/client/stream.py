@@ -46,7 +46,8 @@ class Stream:
         self._sink: Callable[[bytes], None] | None = None
         self._taken = 0
         """Bytes that were taken, and that the server does not know of."""
-        self._failure: str | None = None
+        self.failure: str | None = None
+        """What ended it by force."""
         self._news = Bell()
 
     def __repr__(self) -> str:
@@ -56,11 +57,11 @@ class Stream:
     @property
     def is_over(self) -> bool:
         """Nothing more comes, and what came was taken."""
-        return not self._incoming and (self.has_ended or self._failure is not None)
+        return not self._incoming and (self.has_ended or self.failure is not None)
 
     @property
     def is_broken(self) -> bool:
-        return self._failure is not None
+        return self.failure is not None
 
     def send(self, data: bytes) -> None:
         """Send, behind all that was sent before."""
@@ -92,14 +93,14 @@ class Stream:
 
     async def wait_ended(self) -> None:
         """Wait until the answer has come to its end, or never will."""
-        while not self.has_ended and self._failure is None:
+        while not self.has_ended and self.failure is None:
             await self._news.wait()
 
     async def wait_answered(self) -> None:
         """Wait for the status and the headers. Raises ConnectionLost."""
         while self.status is None:
-            if self._failure is not None:
-                raise ConnectionLost(self._failure)
+            if self.failure is not None:
+                raise ConnectionLost(self.failure)
             await self._news.wait()
 
     async def receive(self) -> bytes:
@@ -108,8 +109,8 @@ class Stream:
         Raises ConnectionLost, when what had come before was taken.
         """
         while not self._incoming:
-            if self._failure is not None:
-                raise ConnectionLost(self._failure)
+            if self.failure is not None:
+                raise ConnectionLost(self.failure)
             if self.has_ended or self._sink is not None:
                 return b""
             await self._news.wait()
@@ -127,7 +128,7 @@ class Stream:
     def _make_room(self, size: int) -> None:
         """Let the server send as much again, a good piece at a time: each costs it a frame."""
         self._taken += size
-        if self._taken >= self._room_step and not self.has_ended and self._failure is None:
+        if self._taken >= self._room_step and not self.has_ended and self.failure is None:
             self._open_window(self.number, self._taken)
             self._taken = 0
 
@@ -148,13 +149,13 @@ class Stream:
     def take_end(self) -> None:
         self.has_ended = True
         if self.status is None:
-            self._failure = "a request ended without an answer"
+            self.failure = "a request ended without an answer"
         self._news.ring()
 
     def fail(self, cause: str) -> None:
         """End the stream by force."""
-        if not self.has_ended and self._failure is None:
-            self._failure = cause
+        if not self.has_ended and self.failure is None:
+            self.failure = cause
             if self.on_broken is not None:
                 self.on_broken()
         self._news.ring()

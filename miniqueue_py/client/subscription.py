@@ -247,7 +247,8 @@ class Subscription:
                 self._ready.extend(await session.receive())
             except ConnectionLost as error:
                 self._open_lock()
-                log.warning("subscription to %r is away: %s", self._topic, error)
+                cause = session.farewell or f"the connection was lost ({error.cause})"
+                log.warning("subscription to %r is away: %s", self._topic, cause)
                 self._session = None
                 session.drop()
                 if not session.has_received:

@@ -10,6 +10,8 @@ import pytest
 from tests.cli.commands import PATIENCE, Commands, finish
 from tests.cli.conftest import Here
 from tests.cli.pages import Pages
+from tests.client.proxy import Proxy
+from tests.outside.server import RunningBroker
 
 MANY = 20_000
 
@@ -61,6 +63,26 @@ def test_who_follows_gets_each_message_as_it_is_published(
 
     assert finish(follower) == (0, b"two\n", "")
     assert pages.bodies(topic) == [b"three"]
+
+
+def test_who_follows_is_told_of_an_outage_and_of_its_end(
+    commands: Commands, pages: Pages, broker: RunningBroker, topic: str
+) -> None:
+    pages.publish(topic, b"one")
+    with Proxy(broker.port) as proxy:
+        follower = commands.start("subscribe", topic, "--follow", "-n", "2", "--url", proxy.url)
+        assert follower.stdout is not None
+        assert follower.stdout.readline() == b"one\n"
+        pages.wait_until(topic, lambda told: told["acknowledged"] == 1)
+        proxy.reset()
+        pages.publish(topic, b"two")
+        done = finish(follower)
+
+    assert (done.status, done.out) == (0, b"two\n")
+    away, back = done.err.splitlines()
+    cause = "the connection was lost (Connection reset by peer)"
+    assert away == f"miniqueue: subscription to '{topic}' is away: {cause}; trying again"
+    assert back == f"miniqueue: subscribed to '{topic}' again"
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

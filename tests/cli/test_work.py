@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.conftest import Here
 from tests.cli.pages import Pages
+from tests.client.proxy import Proxy
 from tests.outside.server import RunningBroker
 from tests.outside.task_worker import TaskWorker
 
@@ -275,6 +276,26 @@ def test_a_broker_that_is_away_is_waited_for(broker: RunningBroker, jobs: Path) 
         worker.wait_said("cannot connect to")
 
         assert end(worker) == 0
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_an_outage_is_told_in_a_line_and_so_is_its_end(
+    broker: RunningBroker, jobs: Path, topic: str, *, as_json: bool
+) -> None:
+    with (
+        Proxy(broker.port) as proxy,
+        TaskWorker(broker, jobs, "--url", proxy.url, "--topic", topic, as_json=as_json) as worker,
+    ):
+        worker.wait_said(f"subscribed to '{topic}' for")
+        proxy.reset()
+        worker.wait_said(f"subscribed to '{topic}' again")
+        assert end(worker) == 0
+
+    said = [fact["message"].rstrip() for fact in worker.facts]
+    assert [line if as_json else line.partition(" ")[2] for line in said[1:3]] == [
+        f"subscription to '{topic}' is away: the connection was lost (Connection reset by peer)",
+        f"subscribed to '{topic}' again",
+    ]
 
 
 def test_a_broker_that_is_not_trusted_is_no_broker(broker: RunningBroker, jobs: Path) -> None:

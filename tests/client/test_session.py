@@ -1,5 +1,7 @@
 """A subscription's stream, when more than one thing happens to it before anybody looks."""
 
+import re
+
 import anyio
 import pytest
 
@@ -49,6 +51,25 @@ async def test_an_end_and_then_the_connections_is_noticed(stream: Stream, sessio
 
     with anyio.fail_after(PATIENCE), pytest.raises(ConnectionLost, match="draining"):
         await session.receive()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (CLOSING, "the broker is being stopped (draining)"),
+        (b'{"closing":"limit"}\n', "the broker ended it (limit)"),
+        (b"", None),
+    ],
+)
+async def test_what_the_broker_said_at_the_end_is_told_in_words(
+    stream: Stream, session: Session, line: bytes, told: str | None
+) -> None:
+    stream.take_data(line)
+    stream.fail("it was cut")
+
+    with pytest.raises(ConnectionLost, match="it was cut" if told is None else re.escape(told)):
+        await session.receive()
+    assert session.farewell == told
 
 
 async def test_a_refusal_is_told_when_it_has_come_and_not_with_what_comes_next(

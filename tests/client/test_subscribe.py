@@ -1,6 +1,8 @@
 """Deliveries: what they tell, how many there are at once, and where they go in the end."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import anyio
 import pytest
@@ -10,6 +12,7 @@ from miniqueue_py.client.errors import DeliveryLost
 from miniqueue_py.errors import LeaseExpired
 from tests.client.proxy import Proxy
 from tests.client.waiting import PATIENCE, publish_all, take, wait_counts, wait_until
+from tests.outside.server import RunningBroker
 
 pytestmark = pytest.mark.anyio
 
@@ -332,8 +335,43 @@ async def test_a_subscription_says_when_it_is_away_and_when_it_is_back(
         await (await deliveries.receive()).ack()
 
     away, back = [record.getMessage() for record in caplog.records]
-    assert away.startswith(f"subscription to {topic!r} is away: ")
+    assert away == (
+        f"subscription to {topic!r} is away: the connection was lost (Connection reset by peer)"
+    )
     assert back == f"subscribed to {topic!r} again"
+
+
+@pytest.mark.parametrize(
+    ("harm", "cause"),
+    [
+        (RunningBroker.terminate, "the broker is being stopped (draining)"),
+        (RunningBroker.kill, "the connection was lost (the broker closed it)"),
+    ],
+    ids=["terminated", "killed"],
+)
+async def test_a_subscription_says_why_the_broker_is_away(  # noqa: PLR0913, PLR0917  two ways
+    own_broker: RunningBroker,
+    ca: Path,
+    topic: str,
+    caplog: pytest.LogCaptureFixture,
+    harm: Callable[[RunningBroker], None],
+    cause: str,
+) -> None:
+    async with (
+        Client(f"https://localhost:{own_broker.port}", ca=ca) as queue,
+        anyio.create_task_group() as tasks,
+        queue.subscribe(topic) as deliveries,
+    ):
+        tasks.start_soon(deliveries.receive)
+        await anyio.wait_all_tasks_blocked()
+        harm(own_broker)
+        await wait_until(lambda: bool(caplog.records), "a word of it")
+        tasks.cancel_scope.cancel()
+    own_broker.wait()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        f"subscription to {topic!r} is away: {cause}"
+    ]
 
 
 @pytest.mark.parametrize("is_of_policy", [True, False], ids=["policy", "own"])
