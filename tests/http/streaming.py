@@ -112,5 +112,15 @@ class SlowStorage(MemoryStorage):
         self._writing.clear()
 
 
+class FailingStorage(MemoryStorage):
+    """Refuses publishes from when the test says so, as far as anybody can ask."""
+
+    has_failed = False
+
+    @property
+    def failure(self) -> StorageUnavailable | None:
+        return StorageUnavailable("bad disk") if self.has_failed else None
+
+
 async def _nothing_else(*_: Any) -> None:
     raise AssertionError("only streams are asked for here")

@@ -12,6 +12,7 @@ from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
 from miniqueue_py.version import __version__
 from tests.http.desk import Desk
+from tests.http.streaming import FailingStorage
 
 pytestmark = pytest.mark.anyio
 
@@ -66,7 +67,9 @@ def of(name: str, **labels: str) -> Sample:
 async def test_what_happened_is_counted(desk: Desk, clock: ManualClock, accept: str | None) -> None:
     await desk.publish("orders", b"one", b"three", b"four", b"dead")
     await desk.publish("orders", b"later", delay_seconds=60.0)
+    await desk.publish("orders", b"brief", ttl_seconds=2.0)
     await clock.advance(2.5)
+    await desk.broker.tick()
     acked, nacked, dead = [(await desk.receive("orders", "max=1"))[0] for _ in range(3)]
     settlement = {"ack": [acked], "nack": [nacked], "dead": [dead]}
     await desk.value("POST", "/settle/orders", settlement)
@@ -75,9 +78,9 @@ async def test_what_happened_is_counted(desk: Desk, clock: ManualClock, accept: 
 
     samples = await scrape(desk, accept)
 
-    for name, value in (("published", 5), ("delivered", 4), ("redelivered", 1), ("expired", 0)):
+    for name, value in (("published", 6), ("delivered", 4), ("redelivered", 1), ("expired", 1)):
         assert samples[of(f"messages_{name}_total")] == value
-    assert samples[of("published_bytes_total")] == len(b"onethreefourdeadlater")
+    assert samples[of("published_bytes_total")] == len(b"onethreefourdeadlaterbrief")
     for outcome in ("ack", "nack", "dead"):
         assert samples[of("deliveries_settled_total", outcome=outcome)] == 1
     assert samples[of("deliveries_settled_total", outcome="lease_expired")] == 0
@@ -92,7 +95,9 @@ async def test_what_happened_is_counted(desk: Desk, clock: ManualClock, accept: 
 async def test_topics_are_shown_one_by_one(desk: Desk, clock: ManualClock) -> None:
     await desk.publish("orders", b"one", b"two", b"three")
     await desk.publish("orders", b"later", delay_seconds=60.0)
+    await desk.publish("orders", b"brief", b"short", ttl_seconds=2.0)
     await clock.advance(2.5)
+    await desk.broker.tick()
     [receipt] = await desk.receive("orders", "max=1")
     await desk.receive("orders", "max=1")
     await desk.value("POST", "/settle/orders", {"ack": [receipt]})
@@ -111,10 +116,10 @@ async def test_topics_are_shown_one_by_one(desk: Desk, clock: ManualClock) -> No
         "bytes": len(b"twothreelater"),
         "oldest_message_age_seconds": 2.5,
         "consumers": 0,
-        "messages_published_total": 4,
+        "messages_published_total": 6,
         "messages_delivered_total": 2,
         "messages_acknowledged_total": 1,
-        "messages_expired_total": 0,
+        "messages_expired_total": 2,
         "messages_dead_lettered_total": 0,
     }
 
@@ -171,6 +176,15 @@ async def test_broker_that_drains_says_so(desk: Desk) -> None:
 
     assert samples[of("draining")] == 1
     assert samples[of("publishes_refused_total", reason="draining")] == 1
+
+
+async def test_store_that_refuses_publishes_says_so(clock: ManualClock) -> None:
+    storage = FailingStorage()
+    desk = Desk(clock, storage)
+    assert (await scrape(desk))[of("storage_writable")] == 1
+    storage.has_failed = True
+
+    assert (await scrape(desk))[of("storage_writable")] == 0
 
 
 @pytest.mark.parametrize(
