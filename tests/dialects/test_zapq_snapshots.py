@@ -4,6 +4,7 @@ import asyncio
 import base64
 import fcntl
 import json
+import os
 import resource
 import threading
 from collections.abc import Iterator
@@ -198,6 +199,35 @@ async def test_snapshot_for_which_there_is_no_room_leaves_the_old_one(
 
     assert "File too large" in told
     assert everything_below(snapshots) == before
+
+
+async def test_snapshot_is_on_the_disk_before_it_takes_its_place_and_then_its_name_is(
+    booth: Booth, snapshots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await booth.publish("zapq", *OLD)
+    steps: list[tuple[str, int, int]] = []
+    fsync, rename = os.fsync, os.rename
+
+    def noted_fsync(file: int) -> None:
+        found = os.fstat(file)
+        steps.append(("fsync", found.st_ino, found.st_size))
+        fsync(file)
+
+    def noted_rename(old: str, new: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        found = os.stat(old, dir_fd=src_dir_fd)
+        steps.append(("rename", found.st_ino, found.st_size))
+        rename(old, new, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "rename", noted_rename)
+    await persist(booth)
+
+    file, directory = (snapshots / "queue.json").stat(), snapshots.stat()
+    assert steps == [
+        ("fsync", file.st_ino, file.st_size),
+        ("rename", file.st_ino, file.st_size),
+        ("fsync", directory.st_ino, directory.st_size),
+    ]
 
 
 async def test_drafts_of_killed_writers_are_removed(snapshots: Path) -> None:
