@@ -18,7 +18,7 @@ from miniqueue_py.client.handlers import Attempt
 from miniqueue_py.client.outcomes import Unreadable
 from miniqueue_py.client.task_handlers import LEASE_SECONDS, TOPIC, TaskFunctions
 from miniqueue_py.http.dialects import options, tasks
-from tests.client.waiting import publish_all, wait_counts
+from tests.client.waiting import publish_all, wait_counts, wait_until
 from tests.client.workshop import at_work, logged
 
 pytestmark = pytest.mark.anyio
@@ -230,6 +230,26 @@ async def test_without_a_backoff_in_the_policy_the_worker_waits_itself(
     await queue.publish(topic, b"1")
     async with at_work(worker):
         await wait_counts(queue, topic, delayed=1, delivered=1)
+
+
+async def test_a_worker_that_is_refused_the_policy_goes_by_its_own_times_and_goes_on(
+    url: str, ca: Path, queue: Client, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Worker(url, ca=ca, retry_by_policy=True)
+
+    @worker.handles(topic)
+    async def handle(body: bytes) -> None:
+        if body == b"last of its topic":
+            await queue.purge(topic)
+            raise ValueError
+
+    await queue.publish(topic, b"last of its topic")
+    async with at_work(worker):
+        await wait_until(lambda: any(logged(caplog, logging.ERROR)), "the failure was logged")
+        await queue.publish(topic, b"first of another")
+        await wait_counts(queue, topic, acknowledged=1)
+
+    assert "failed, and is set aside for" in next(logged(caplog))
 
 
 async def test_what_is_put_off_for_the_last_time_is_told_to_be_a_dead_letter(
