@@ -235,6 +235,15 @@ async def test_the_first_task_gives_the_topic_its_policy(booth: Booth) -> None:
     assert [POLICY.backoff.seconds(attempt, 0.5) for attempt in (1, 2, 3)] == [1, 2, 4]
 
 
+async def test_a_broker_that_drains_sets_no_policy(booth: Booth) -> None:
+    booth.broker.drain()
+
+    answer = await booth.post(type="any")
+
+    assert refusal_of(answer)[0] == 503
+    assert not booth.storage.knows("tasks")
+
+
 async def test_a_policy_of_an_operator_stays(booth: Booth) -> None:
     own = TopicPolicy(max_deliveries=9)
     await booth.administration.set_policy("tasks", own)
@@ -335,6 +344,21 @@ async def test_the_figures_tell_where_tasks_are(booth: Booth, clock: ManualClock
     assert late["rates"] == {"queued": 0.6, "completed": 0.1, "failed": 0.2}
     assert late["history"]["queued"] == [0] * 59 + [6]
     assert late["workers"] == 0
+
+
+async def test_dead_letters_are_counted_where_the_policy_sends_them_and_whatever_they_do(
+    booth: Booth,
+) -> None:
+    await booth.administration.set_policy("tasks", TopicPolicy(dead_letter="failures"))
+    for _ in range(3):
+        await booth.post(type="any")
+    booth.settle(await booth.take(3), Decision.DEAD)
+    await booth.broker.publish("failures", [Publication([b"later"], delay_seconds=60.0)])
+    await booth.broker.receive("failures", 1, 0.0)
+
+    statistics = booth.storage.statistics("failures")
+    assert (statistics.ready, statistics.in_flight, statistics.delayed) == (2, 1, 1)
+    assert (await booth.stats())["dead_letter"] == 4
 
 
 async def test_a_task_that_always_fails_has_three_retries_and_is_one_dead_letter(
