@@ -13,7 +13,7 @@ from miniqueue_py.http.dialects.zoldyq_dequeuing import (
     SENT_TOGETHER,
     SENT_TOGETHER_BYTES,
 )
-from miniqueue_py.http.dialects.zoldyq_enqueuing import MOST_UNANSWERED
+from miniqueue_py.http.dialects.zoldyq_enqueuing import MOST_UNANSWERED, MOST_UNANSWERED_BYTES
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
 from miniqueue_py.http.dialects.zoldyq_sockets import ZoldyqSockets
 from miniqueue_py.storage.memory import MemoryStorage
@@ -120,6 +120,18 @@ async def test_who_does_not_read_answers_is_not_heard_any_more(counter: Counter)
         caller.may_send.set()
         await turns()
         assert len(caller.values) == MOST_UNANSWERED + 100
+
+
+async def test_who_does_not_read_answers_is_heard_for_so_many_bytes_only(counter: Counter) -> None:
+    long = {"payload": "x" * (MOST_UNANSWERED_BYTES // 8)}
+    async with counter.call(f"{EMAILS}/enqueue") as caller:
+        caller.may_send.clear()
+        await caller.say(*[long] * 11)
+        assert caller.unheard == 3
+
+        caller.may_send.set()
+        await settle()
+        assert len(caller.values) == 11
 
 
 async def test_payloads_sent_before_leaving_are_stored(counter: Counter) -> None:
