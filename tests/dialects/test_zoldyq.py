@@ -15,7 +15,7 @@ from miniqueue_py.telemetry.topic_series import MOST_TOPICS
 from miniqueue_py.testing.clock import ManualClock
 from tests.dialects.desk import Booth
 from tests.http.asgi import Exchange
-from tests.http.streaming import SlowStorage
+from tests.http.streaming import FailingStorage, SlowStorage
 
 pytestmark = pytest.mark.anyio
 
@@ -317,6 +317,32 @@ async def test_health_of_very_many_queues_is_told_in_turns(booth: Booth) -> None
     assert max(map(len, health.pieces)) < len(health.body) / 40
     assert health.headers["content-length"] == str(len(health.body))
     assert await turns_of(booth, "/health") > 50
+
+
+async def test_queue_that_goes_while_others_are_told_of_is_left_out(
+    booth: Booth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("miniqueue_py.http.dialects.zoldyq._TOPICS_A_TURN", 1)
+    names = [f"queue-{number:03}" for number in range(200)]
+    for name in names:
+        await booth.publish(name, b"1")
+
+    async with booth.begin("GET", "/health") as asking:
+        await asking.say(b"", is_last=True)
+        assert not asking.sent
+        for name in names[100:]:
+            await booth.broker.purge(name)
+        health = value_of(await asking.answer())
+
+    assert list(health["queues"]) == names[:100]
+
+
+async def test_broker_whose_store_refuses_is_unhealthy(clock: ManualClock) -> None:
+    storage = FailingStorage()
+    booth = open_zoldyq(clock, storage=storage)
+    storage.has_failed = True
+
+    assert value_of(await booth.ask("GET", "/health"), 503)["status"] == "unhealthy"
 
 
 async def test_draining_broker_is_unhealthy_and_takes_nothing(booth: Booth) -> None:
