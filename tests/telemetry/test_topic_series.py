@@ -10,6 +10,7 @@ from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.settling import Decision
 from miniqueue_py.errors import BadTopicName
 from miniqueue_py.storage.memory import MemoryStorage
+from miniqueue_py.telemetry import topic_series
 from miniqueue_py.telemetry.topic_series import OTHERS, Counted, Figures, TopicSeries
 from miniqueue_py.testing.clock import ManualClock
 from miniqueue_py.topic_names import check_topic_name
@@ -95,6 +96,7 @@ async def test_place_of_a_deleted_topic_is_taken_by_another(place: Place) -> Non
 
     assert await place.shown() == {"b", "c", OTHERS}
     assert (await place.others()).ready == 1
+    assert place.series.count == 3
 
 
 async def test_others_begin_at_zero_as_the_broker_does(place: Place) -> None:
@@ -165,3 +167,16 @@ async def test_two_that_look_at_once_count_nothing_twice(place: Place) -> None:
     first, second = await asyncio.gather(place.series.look(), place.series.look())
 
     assert first[OTHERS].counted.published == second[OTHERS].counted.published == 201
+
+
+async def test_two_that_look_at_once_forget_a_deleted_topic_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_series, "_NAMES_A_TURN", 1)
+    await place.publish(a=1, b=1, c=3, d=1)
+    await place.series.look()
+    await place.broker.purge("d")
+
+    first, second = await asyncio.gather(place.series.look(), place.series.look())
+
+    assert first[OTHERS].ready == second[OTHERS].ready == 3
