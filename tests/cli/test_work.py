@@ -1,6 +1,7 @@
 """`miniqueue work`: tasks are done by functions of a module, and a signal lets them finish."""
 
 import json
+import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from miniqueue_py.cli.work_log import work_log
 from tests.cli.conftest import Here
 from tests.cli.pages import Pages
 from tests.client.proxy import Proxy
@@ -269,6 +271,18 @@ def test_lines_for_people_steer_no_terminal(
     said = "".join(fact["message"] for fact in worker.facts)
     assert "\x1b" not in said
     assert "miniqueue_py/client" not in said
+
+
+def test_a_line_comes_once_though_somebody_else_writes_the_log_too(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = logging.getLogger("miniqueue.worker")
+    with work_log(as_json=False):
+        log.warning("meanwhile")
+    log.warning("afterwards")
+
+    assert capsys.readouterr().err.count("meanwhile") == 1
+    assert [record.getMessage() for record in caplog.records] == ["afterwards"]
 
 
 def test_a_broker_that_is_away_is_waited_for(broker: RunningBroker, jobs: Path) -> None:
