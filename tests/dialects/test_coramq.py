@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,32 @@ async def test_timeout_is_over_when_it_says_so_and_not_when_somebody_looks(
     await clock.advance(VISIBILITY_SECONDS)  # no tick of the broker
 
     assert await acknowledge(booth, "1") == 404
+
+
+class RunningClock(ManualClock):
+    """Goes on when somebody has looked at it."""
+
+    seconds_a_look = 0.0
+
+    def now(self) -> float:
+        now = super().now()
+        self._now += self.seconds_a_look
+        return now
+
+
+async def test_item_is_held_until_the_timeout_that_was_told() -> None:
+    clock = RunningClock(NOON)
+    booth = open_coramq(clock)
+    await booth.ask("POST", "/queues", {"queueName": "High-priority"})
+    await put(booth, "1")
+
+    clock.seconds_a_look = 1.0
+    told = (await get(booth))["visibilityTimeout"]
+    clock.seconds_a_look = 0.0
+    left = datetime.fromisoformat(told).timestamp() - clock.now()
+    await expire(booth, clock, left - 0.001)
+
+    assert await acknowledge(booth, "1") == 200
 
 
 async def test_policy_of_the_topic_says_how_long_an_item_is_held(
