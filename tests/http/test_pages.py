@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from miniqueue_py.errors import ShuttingDown
-from miniqueue_py.http.asgi import App, Event, Receive, Scope, Send, respond
+from miniqueue_py.http.asgi import App, ClientGone, Event, Receive, Scope, Send, respond
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.pages import Pages
 from miniqueue_py.http.sockets import below
@@ -115,6 +115,13 @@ async def test_what_an_application_raises_is_an_answer() -> None:
         raise ShuttingDown
 
     assert (await ask(refuse, "GET", "/")).status == 503
+
+
+async def test_socket_whose_client_has_gone_is_told_nothing() -> None:
+    async def leave(*_: Any) -> None:
+        raise ClientGone
+
+    assert await _shake_hands(door(naming("native"), sockets=leave), b"/") == []
 
 
 async def test_there_are_no_sockets_beside_those_that_are() -> None:
