@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -42,6 +43,7 @@ def run(settings: Settings, *, certificate: Path, key: Path) -> int:
 
     Raises BadSetting and DatabaseRefused before anything is served.
     """
+    _open_the_files_we_may()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, certificate, key))
 
@@ -204,6 +206,16 @@ def _on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop_or_leave)
+
+
+def _open_the_files_we_may() -> None:
+    """Have room for as many connections as the system allows, not for a shell's 1024.
+
+    With no descriptor left the store could open no file, and it is for operators to
+    say how many there are.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _settle_memory() -> None:

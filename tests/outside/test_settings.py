@@ -1,5 +1,6 @@
 """Where settings come from and how they are spelled, seen on a running broker."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,16 @@ async def test_memory_keeps_nothing(start_broker: StartBroker, topic: str) -> No
     assert not broker.directory.exists()
     async with await Connection.open(broker.port, broker.ca) as connection:
         await Consumer.waiting(connection, topic)
+
+
+def test_as_many_connections_as_the_hard_limit_allows(start_broker: StartBroker) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard))
+    try:
+        broker = start_broker()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    limits = Path(f"/proc/{broker.pid}/limits").read_text()
+    [files] = [line.split() for line in limits.splitlines() if line.startswith("Max open files")]
+    assert files[3:5] == [str(hard), str(hard)]
