@@ -20,9 +20,9 @@ from miniqueue_py.http.servers.hypercorn import make_config
 from miniqueue_py.http.servers.hypercorn_guards import (
     GuardedBuffer,
     GuardedH2Protocol,
-    GuardedH11Protocol,
     GuardedTCPServer,
 )
+from miniqueue_py.http.servers.hypercorn_http1 import GuardedH11Protocol
 from miniqueue_py.http.servers.hypercorn_sockets import GuardedSocket
 
 BARE_LONGEST_BYTES = 10_000
@@ -98,6 +98,10 @@ class Pages:
             pass
         self.heard.append(b"gone")
         await respond(send, 200, body=b"too late")
+
+    async def _brief(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await respond(send, 200, body=b"brief")
+        self.heard.append(b"done")
 
     async def _pieces(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await send(START)

@@ -213,6 +213,18 @@ async def header_block_that_is_too_long_is_refused_at_once(
         await wait_until(lambda: not connection.is_alive, SOON)
 
 
+async def page_whose_client_lets_nothing_through_ends_with_the_connection(
+    port: int, ca: Path, pages: Pages
+) -> None:
+    async with await Connection.open(port, ca) as connection:
+        connection.http2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        stream = await connection.stream("GET", "/brief")
+        stream.end()
+        await stream.headers(SOON)
+        connection.abort()
+        await wait_until(lambda: pages.heard == [b"done"], SOON)
+
+
 async def has_its_whole_window(connection: Connection) -> None:
     """Wait until no more is missing than what is told together with what comes next."""
     least = CONNECTION_WINDOW_BYTES - GIVE_BACK_BYTES
@@ -237,6 +249,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     whatever_is_there_of_a_frame_is_heard,
     frame_that_will_be_too_large_is_refused_at_once,
     header_block_that_is_too_long_is_refused_at_once,
+    page_whose_client_lets_nothing_through_ends_with_the_connection,
 )
 
 

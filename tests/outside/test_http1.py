@@ -187,6 +187,15 @@ def test_chunks_behind_a_refused_request_keep_no_connection(
         assert raw.received.startswith(b"HTTP/1.1 %d " % status)
 
 
+@pytest.mark.parametrize("path", ["/publish/x", "/settle/x", "/zapq/enqueue", "/tasks/task"])
+def test_chunks_that_are_none_are_the_clients_fault(broker: RunningBroker, path: str) -> None:
+    with RawConnection(broker.port, broker.ca, ["http/1.1"]) as raw:
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        raw.send(head.encode() + b"3\r\nabc\r\n-5\r\nabc")
+        raw.read_until(lambda received: b"\r\n\r\n" in received)
+        assert raw.received.startswith(b"HTTP/1.1 400")
+
+
 HUGE = "y" * 100_000
 
 

@@ -10,8 +10,9 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server
 
-from miniqueue_py.http.asgi import App
+from miniqueue_py.http.asgi import App, Event, Receive, Scope, Send, respond
 from miniqueue_py.http.listener import Credentials
+from miniqueue_py.http.problems import problem
 
 MAX_STREAMS = 10_000
 MAX_REQUESTS = 100_000
@@ -27,13 +28,35 @@ LAST_FRAMES_SECONDS = 0.5
 at once, it cuts connections before the ends of their streams are out."""
 
 
+def _answering(app: App) -> App:
+    """Have every request answered, as long as there may be somebody to read it.
+
+    A body that is cut off, or no chunks, Granian tells as a client that has gone. Of a
+    request without an answer it makes a 500 of its own, which no log would explain.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        is_answered = False
+
+        async def note(event: Event) -> None:
+            nonlocal is_answered
+            is_answered = True
+            await send(event)
+
+        await app(scope, receive, note)
+        if not is_answered and scope["type"] == "http":
+            await respond(send, *problem(400, "the body was cut off"))
+
+    return answer
+
+
 class _Server(Server):
     """Granian on a socket that is bound already."""
 
     def __init__(self, listener: socket.socket, credentials: Credentials | None, app: App) -> None:
         certificate, key = credentials or (None, None)
         super().__init__(
-            app,
+            _answering(app),
             interface=Interfaces.ASGINL,
             http=HTTPModes.auto,
             websockets=True,

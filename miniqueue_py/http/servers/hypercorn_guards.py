@@ -1,9 +1,9 @@
 """What Hypercorn 0.18.0 does that a broker cannot live with, mended from outside.
 
-Every guard is here, each with its reason and the upstream issue where there is
-one. tests/http/test_hypercorn_guards.py and tests/outside fail when one is taken
-away. The version is pinned in pyproject.toml, and a test says when a new one is
-out to be tried.
+Every guard is here or in a module beside this one, each with its reason and the
+upstream issue where there is one. tests/http/test_hypercorn_guards.py and
+tests/outside fail when one is taken away. The version is pinned in
+pyproject.toml, and a test says when a new one is out to be tried.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from typing import Any
 import h2.errors
 import h2.events
 import h2.exceptions
-import h11
 from hypercorn import protocol
 from hypercorn.asyncio import run
 from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
@@ -23,11 +22,11 @@ from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol import h2 as hypercorn_h2
 from hypercorn.protocol import h11 as hypercorn_h11
 from hypercorn.protocol.events import StreamClosed
-from hypercorn.protocol.h11 import H11Protocol
 from priority.priority import MissingStreamError, PriorityTree
 
-from miniqueue_py.http.servers.hypercorn_flow import FlowingH2Protocol, InboxTasks, PacedInbox
-from miniqueue_py.http.servers.hypercorn_sockets import GuardedSocket, handshake_of
+from miniqueue_py.http.servers.hypercorn_flow import FlowingH2Protocol
+from miniqueue_py.http.servers.hypercorn_http1 import GuardedH11Protocol, PeerGone
+from miniqueue_py.http.servers.hypercorn_sockets import GuardedSocket
 
 GUARDED_VERSION = "0.18.0"
 
@@ -46,9 +45,6 @@ _WAKE_UP = b"the end."
 it got only when something comes, and would wait for ever."""
 
 _BAD_REQUEST = [(b":status", b"400"), (b"content-length", b"0")]
-
-LOOK_SECONDS = 1.0
-"""How often it is seen to that a peer is there who has sent several requests at once."""
 
 RESET_BURST = 1000
 RESETS_A_SECOND = 100
@@ -82,6 +78,13 @@ class GuardedH2Protocol(FlowingH2Protocol):
         self._discarded: dict[int, int] = {}
         self._resets_left = float(RESET_BURST)
         self._reset_at = time.monotonic()
+
+    async def handle(self, event: Event) -> None:
+        await super().handle(event)
+        if isinstance(event, Closed):
+            # Whoever waited for a window that a peer kept shut waited on when it had gone.
+            for buffer in self.stream_buffers.values():
+                await buffer.close()
 
     async def _handle_events(self, events: list[h2.events.Event]) -> None:
         for event in events:
@@ -173,69 +176,6 @@ class GuardedH2Protocol(FlowingH2Protocol):
 
     async def _priority_updated(self, event: h2.events.PriorityUpdated) -> None:
         """Ignore PRIORITY, which RFC 9113 deprecates: each would cost an entry for ever."""
-
-
-class PeerGone(ConnectionError):
-    """Nobody is there who would get what else was asked for."""
-
-
-class Gate:
-    """What holds up the requests of HTTP/1.1 that were sent before the one in front was answered.
-
-    Nothing is read meanwhile, so nobody learned that the peer had gone: what he had
-    asked for was done for nobody, and if his answer could not be written any more,
-    the gate never opened.
-    """
-
-    def __init__(self, server: "GuardedTCPServer") -> None:
-        self._server = server
-        self._open = asyncio.Event()
-
-    async def clear(self) -> None:
-        self._open.clear()
-
-    async def set(self) -> None:
-        self._open.set()
-
-    def is_set(self) -> bool:
-        return self._open.is_set()
-
-    async def wait(self) -> None:
-        """Return when the next request may be read. Raises PeerGone."""
-        while not self._open.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._open.wait()
-            if self._server.is_peer_gone:
-                raise PeerGone
-
-
-class GuardedH11Protocol(H11Protocol):
-    """HTTP/1.1 whose only upgrade is to a WebSocket: h2c has no place here.
-
-    It stumbles over what a peer may send with it.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.can_read = Gate(self.send.__self__)  # type: ignore[attr-defined]
-        self.task_group = InboxTasks(self.task_group, lambda _stream: PacedInbox())  # type: ignore[assignment]
-
-    async def _check_protocol(self, event: h11.Request) -> None:
-        await super()._check_protocol(_without_upgrade(event))
-
-    async def _create_stream(self, request: h11.Request) -> None:
-        await super()._create_stream(handshake_of(request) or _without_upgrade(request))
-
-
-def _without_upgrade(request: h11.Request) -> h11.Request:
-    headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
-    return h11.Request(
-        method=request.method,
-        target=request.target,
-        headers=headers,
-        http_version=request.http_version,
-    )
 
 
 class GuardedConfig(Config):
