@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.policy import TopicPolicy
-from miniqueue_py.broker.storage import Storage, TopicStatistics
+from miniqueue_py.broker.storage import Storage
 from miniqueue_py.errors import CapReached, Contradiction, MessageTooLong
 
 
@@ -24,9 +24,13 @@ class Caps:
 
     max_messages: int | None = None
     max_bytes: int | None = None
+    settings: tuple[str, str] = ("", "")
+    """What they are called where they are set."""
 
 
 NO_CAPS = Caps()
+
+_OF_POLICY = ("maxMessages", "maxBytes")
 
 
 def admit(
@@ -47,9 +51,13 @@ def admit(
         _check_life(publication, policy)
     messages = sum(len(publication.bodies) for publication in publications)
     size = sum(sum(map(len, publication.bodies)) for publication in publications)
-    for each in (policy, caps):
+    for each, settings in ((policy, _OF_POLICY), (caps, caps.settings)):
         if each.max_messages is not None or each.max_bytes is not None:
-            _check_topic(each, storage.statistics(topic), topic, messages, size)
+            held = storage.statistics(topic)
+            if each.max_messages is not None and held.messages + messages > each.max_messages:
+                raise CapReached(settings[0], each.max_messages, topic)
+            if each.max_bytes is not None and held.bytes + size > each.max_bytes:
+                raise CapReached(settings[1], each.max_bytes, topic)
     if limits.max_messages or limits.max_bytes:
         _check_broker(storage, limits, messages, size)
     return [_under(policy, publication) for publication in publications], policy
@@ -70,16 +78,6 @@ def _check_life(publication: Publication, policy: TopicPolicy) -> None:
             f"a delay of {publication.delay_seconds:g} s outlasts the ttl of {ttl:g} s: "
             "the message would never be delivered"
         )
-
-
-def _check_topic(
-    caps: TopicPolicy | Caps, held: TopicStatistics, topic: str, messages: int, size: int
-) -> None:
-    messages += held.ready + held.in_flight + held.delayed + held.arriving
-    if caps.max_messages is not None and messages > caps.max_messages:
-        raise CapReached("maxMessages", caps.max_messages, topic)
-    if caps.max_bytes is not None and held.bytes + size > caps.max_bytes:
-        raise CapReached("maxBytes", caps.max_bytes, topic)
 
 
 def _check_broker(storage: Storage, limits: Limits, messages: int, size: int) -> None:

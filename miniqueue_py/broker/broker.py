@@ -97,7 +97,9 @@ class Broker:
         if batch is not None and count is not None:
             batch.count = count
         stored.add_done_callback(lambda done: self.reports.published(topic, publications, done))
-        return stored
+        kept = asyncio.shield(stored)  # who goes away meanwhile has published all the same
+        kept.add_done_callback(_ask_for_error)
+        return kept
 
     @contextmanager
     def subscribe(
@@ -249,3 +251,9 @@ class Broker:
     def _tell_drained(self) -> None:
         if self.is_draining and not self._topics:
             self._drained.set()
+
+
+def _ask_for_error(done: "asyncio.Future[Sequence[Stored]]") -> None:
+    """Have nobody complain if nobody else does."""
+    if not done.cancelled():
+        done.exception()

@@ -39,8 +39,6 @@ class Reports:
         done: "asyncio.Future[Sequence[Stored]]",
     ) -> None:
         """Tell how storing these ended."""
-        if done.cancelled():
-            return
         error = done.exception()
         if error is not None:
             self.state()

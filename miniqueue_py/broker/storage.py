@@ -58,6 +58,16 @@ class TopicStatistics(NamedTuple):
     buried: int = 0
     """How many left for a dead-letter topic."""
 
+    @property
+    def held(self) -> int:
+        """How many may be seen: they wait, or somebody has them."""
+        return self.ready + self.in_flight + self.delayed
+
+    @property
+    def messages(self) -> int:
+        """How many there are, in whatever state, being written included."""
+        return self.held + self.arriving
+
 
 class Totals(NamedTuple):
     """What all topics hold together, in whatever state, being written included."""

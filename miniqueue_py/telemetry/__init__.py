@@ -1,4 +1,4 @@
-"""What listens to the broker: logs now, metrics later.
+"""What listens to the broker: logs, and metrics.
 
 structlog comes from here. Where rich is installed, structlog imports it for
 tracebacks that our logs do not use, and serving would begin a quarter later.

@@ -1,6 +1,7 @@
 """What the broker tells observers."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from miniqueue_py.errors import MessageTooLong, ShuttingDown, StorageUnavailable
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
 from tests.broker.scenes import ack, nothing, publish, settle, tick_after
+from tests.storage.faulty import faulty
 
 pytestmark = pytest.mark.anyio
 
@@ -265,3 +267,23 @@ async def test_delivery_tells_its_size_and_attempt_and_not_its_body(observed: Br
 def test_observers_that_are_none_are_asked_for_nothing() -> None:
     assert not Observers()
     assert Observers(lambda _: None)
+
+
+async def test_publish_whose_publisher_goes_while_it_is_written_is_told(tmp_path: Path) -> None:
+    facts: list[Event] = []
+    storage, _, sync = faulty(tmp_path)
+    broker = Broker(storage, ManualClock(), observers=Observers(facts.append))
+
+    async def publish_one() -> None:
+        await broker.publish("orders", [Publication([b"1"])])
+
+    with sync.held_back():
+        publishing = asyncio.create_task(publish_one())
+        await sync.wait_begun(1)
+        publishing.cancel()
+        await asyncio.wait([publishing])
+        assert publishing.cancelled()
+    await storage.settled()
+
+    assert facts == [Published("orders", 1, 1, 0)]
+    await storage.aclose()

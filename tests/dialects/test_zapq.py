@@ -159,9 +159,15 @@ async def test_limit_of_the_broker_holds_if_it_is_lower(clock: ManualClock) -> N
     assert "10 bytes" in expect_refused(await booth.ask("POST", "/enqueue", b"x" * 11), 413)
 
 
-@pytest.mark.parametrize("options", [ZapqOptions(max_msgs=2), ZapqOptions(max_bytes=7)])
+@pytest.mark.parametrize(
+    ("options", "cap"),
+    [
+        (ZapqOptions(max_msgs=2), "-zapq-max-msgs is 2"),
+        (ZapqOptions(max_bytes=7), "-zapq-max-bytes is 7"),
+    ],
+)
 async def test_full_queue_says_so_until_something_is_taken(
-    clock: ManualClock, options: ZapqOptions
+    clock: ManualClock, options: ZapqOptions, cap: str
 ) -> None:
     booth = open_zapq(clock, options=options)
     for body in (b"one", b"two"):
@@ -171,7 +177,9 @@ async def test_full_queue_says_so_until_something_is_taken(
     await booth.ask("GET", "/dequeue")
     taken = await booth.ask("POST", "/enqueue", b"four")
 
-    assert expect_refused(refused, 429).startswith("Queue Full: ")
+    told = expect_refused(refused, 429)
+    assert told.startswith("Queue Full: ")
+    assert cap in told
     assert refused.headers["retry-after"] == "1"
     assert taken.status == 202
     assert booth.bodies("zapq") == [b"two", b"four"]

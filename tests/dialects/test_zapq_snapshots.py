@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
+import errno
 import fcntl
 import json
 import os
 import resource
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -228,6 +230,24 @@ async def test_snapshot_is_on_the_disk_before_it_takes_its_place_and_then_its_na
         ("rename", file.st_ino, file.st_size),
         ("fsync", directory.st_ino, directory.st_size),
     ]
+
+
+async def test_snapshot_that_may_not_outlive_the_machine_says_so(
+    booth: Booth, snapshots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def fail_on_directories(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(descriptor)
+
+    await booth.publish("zapq", *OLD)
+    monkeypatch.setattr(os, "fsync", fail_on_directories)
+    told = expect_refused(await persist(booth), 500)
+
+    assert "the snapshot 'queue.json' was not made durable: Input/output error" in told
+    assert names(snapshots) == ["queue.json"]
 
 
 async def test_drafts_of_killed_writers_are_removed(snapshots: Path) -> None:

@@ -41,7 +41,11 @@ _WORDS = {errno.ELOOP: "it is a symbolic link", errno.EISDIR: "it is a directory
 
 
 class SnapshotFailed(MiniqueueError):
-    """A snapshot was not written, or not loaded, which has changed nothing; here is why."""
+    """A snapshot was not written, or not loaded, which has changed nothing; here is why.
+
+    One that was not "made durable" stands in the place of the old one, as long as the
+    machine runs.
+    """
 
     def __init__(self, name: str, what: str, why: str) -> None:
         super().__init__(f"the snapshot {name!r} was not {what}: {why}")
@@ -136,7 +140,8 @@ class _Draft:
         directory = self._directory
         os.rename(self._name, name, src_dir_fd=directory, dst_dir_fd=directory)
         self._has_become = True
-        os.fsync(directory)
+        with _told(name, "made durable"):
+            os.fsync(directory)
 
     def close(self) -> None:
         if self._file is not None:

@@ -6,7 +6,6 @@ the task queue is known for, three retries that wait longer each time and then
 the dead letters, unless an operator gave it another one.
 """
 
-import asyncio
 from dataclasses import replace
 
 from quart import Blueprint, Response, request
@@ -61,7 +60,6 @@ class _TaskQueue:
         self._rates = rates
         self._began = broker.clock.now()
         self._last_id = 0
-        self._setting = asyncio.Lock()
 
     async def post(self) -> Response:
         task_id = self._next_id()
@@ -85,7 +83,7 @@ class _TaskQueue:
                 "pending": held.ready if held else 0,
                 "processing": held.in_flight if held else 0,
                 "retrying": held.delayed if held else 0,
-                "dead_letter": _all_of(dead) if dead else 0,
+                "dead_letter": dead.statistics.held if dead else 0,
                 "workers": overview.consumers if overview else 0,
                 "oldest_pending_seconds": None if age is None else round(age, 3),
                 "paused": policy.is_paused,
@@ -102,12 +100,9 @@ class _TaskQueue:
         """
         if self._broker.is_draining:
             raise ShuttingDown
-        if self._has_policy():
-            return
-        async with self._setting:
-            # Of many first tasks at once, one sets it, and none is stored before it is.
-            if not self._has_policy():
-                await self._administration.set_policy(TASKS, POLICY)
+        if not self._has_policy():
+            # It holds at once, for other first tasks too, and is on the disk before any of them.
+            await self._administration.set_policy(TASKS, POLICY)
 
     def _has_policy(self) -> bool:
         policy = self._administration.policy(TASKS)
@@ -143,8 +138,3 @@ def _read(body: bytes) -> tuple[str, str]:
     if len(kind) > LONGEST_TYPE:
         raise BadParameter("type", f"is longer than {LONGEST_TYPE} characters")
     return kind, members.get("payload", "null")
-
-
-def _all_of(overview: Overview) -> int:
-    held = overview.statistics
-    return held.ready + held.in_flight + held.delayed

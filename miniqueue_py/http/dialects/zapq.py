@@ -28,6 +28,8 @@ from miniqueue_py.http.refusing import refusing
 READ_ON_BYTES = 8 << 20
 """Of a longer body, no more is read before it is refused."""
 
+_SETTINGS = ("-zapq-max-msgs", "-zapq-max-bytes")
+
 _GO_SAYS = {404: "404 page not found", 405: "Method Not Allowed"}
 
 
@@ -89,7 +91,7 @@ class _Queue:
         self._administration = administration
         self._snapshots = snapshots
         self._options = options
-        self._caps = Caps(options.max_msgs, options.max_bytes)
+        self._caps = Caps(options.max_msgs, options.max_bytes, _SETTINGS)
         self._longest_bytes = longest_message_bytes(broker)
         self._counters = _Counters()
         self._since = broker.clock.now()
@@ -125,7 +127,7 @@ class _Queue:
                 "enqueue_count": counters.enqueued,
                 "dequeue_count": counters.dequeued,
                 "dequeue_miss": counters.missed,
-                "queue_length": held.ready + held.in_flight + held.delayed + held.arriving,
+                "queue_length": held.messages,
                 "queue_bytes": held.bytes,
                 "max_bytes": self._options.max_bytes,
                 "max_msgs": self._options.max_msgs,

@@ -13,7 +13,7 @@ from quart import Blueprint, Response, request
 from quart.blueprints import BlueprintSetupState
 
 from miniqueue_py.errors import TopicNotFound
-from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues, payload_of, size_of
+from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues, payload_of
 from miniqueue_py.http.json_bodies import answer, answer_encoded, answer_pieces, nothing, read_body
 from miniqueue_py.http.json_text import encode
 from miniqueue_py.http.names import topic_name
@@ -109,12 +109,12 @@ class _Pages:
         for topic in topics:
             if not administration.knows(topic):
                 continue  # deleted in one of the turns between
-            held = administration.statistics(topic)
+            statistics = administration.statistics(topic)
             told[topic] = {
-                "size": size_of(held),
+                "size": statistics.held,
                 "capacity": capacity,
-                "enqueued_total": held.published,
-                "dequeued_total": held.acknowledged,
+                "enqueued_total": statistics.published,
+                "dequeued_total": statistics.acknowledged,
             }
         return told
 
@@ -139,7 +139,7 @@ def _families(topics: Mapping[str, Figures], queues: ZoldyqQueues) -> Iterator[M
         dequeued.add_metric([name], figures.counted.acknowledged)
     yield dequeued
     counters = queues.counters
-    yield CounterMetricFamily("zoldyq_queue_full", "Enqueues refused.", counters.full)
+    yield CounterMetricFamily("zoldyq_queue_full", "Enqueues into a full queue.", counters.full)
     yield CounterMetricFamily("zoldyq_dequeue_timeouts", "Dequeues in vain.", counters.timeouts)
 
 

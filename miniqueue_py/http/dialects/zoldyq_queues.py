@@ -14,8 +14,7 @@ from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.admission import Caps
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.message import Publication, Stored
-from miniqueue_py.broker.storage import TopicStatistics
-from miniqueue_py.errors import BadParameter, TopicFull
+from miniqueue_py.errors import BadParameter, CapReached, TopicFull
 from miniqueue_py.http.dialects.options import ZoldyqOptions
 from miniqueue_py.http.json_text import encode, is_json, read_members
 from miniqueue_py.http.refusing import refusing
@@ -57,7 +56,7 @@ class ZoldyqQueues:
         self.options = options
         self.counters = Counters()
         self.began = broker.clock.now()
-        self._caps = Caps(max_messages=options.capacity)
+        self._caps = Caps(options.capacity, settings=("-zoldyq-capacity", ""))
 
     def enqueue(self, topic: str, request: bytes) -> Enqueued:
         """Begin to store the payload of a request: two are stored in the order of the calls.
@@ -69,26 +68,20 @@ class ZoldyqQueues:
                 payload = _payload_in(request)
                 self._check_room_for(topic)
             stored = self.broker.publish(topic, [Publication([payload])], caps=self._caps)
-        except TopicFull:
+        except CapReached:
             self.counters.full += 1
             raise
-        statistics = self.administration.statistics(topic)
-        return Enqueued(stored, size_of(statistics) + statistics.arriving)
+        return Enqueued(stored, self.administration.statistics(topic).messages)
 
     def size(self, topic: str) -> int:
         """Count what waits, or is held by consumers that may give it back."""
-        return size_of(self.administration.statistics(topic))
+        return self.administration.statistics(topic).held
 
     def _check_room_for(self, topic: str) -> None:
         if self.administration.knows(topic):
             return
         if self.administration.topic_count >= self.options.max_queues:
             raise TooManyQueues(self.options.max_queues)
-
-
-def size_of(statistics: TopicStatistics) -> int:
-    """Count all that a queue holds."""
-    return statistics.ready + statistics.in_flight + statistics.delayed
 
 
 def payload_of(body: bytes) -> bytes:
