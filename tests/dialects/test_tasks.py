@@ -387,3 +387,14 @@ async def test_the_root_is_a_page_for_people(booth: Booth) -> None:
 
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+async def test_what_is_worked_on_is_not_pending(booth: Booth, clock: ManualClock) -> None:
+    await booth.post(type="a")
+    with booth.broker.subscribe("tasks", lambda: None) as subscriber:
+        subscriber.start(1)
+        await clock.advance(3)
+        stats = await booth.stats()
+
+    assert (stats["pending"], stats["processing"]) == (0, 1)
+    assert stats["oldest_pending_seconds"] is None

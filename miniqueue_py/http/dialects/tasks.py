@@ -76,7 +76,7 @@ class _TaskQueue:
         policy = overview.policy if overview else DEFAULT_POLICY
         held = overview.statistics if overview else None
         dead = self._overview(policy.dead_letter_of(TASKS))
-        age = overview.oldest_age_seconds if overview else None
+        age = overview.oldest_age_seconds if overview and overview.statistics.ready else None
         rates = self._rates.per_second()
         return answer(
             {
