@@ -317,6 +317,21 @@ async def test_drain_closes_both_kinds_and_answers_what_is_stored() -> None:
         assert late.sent[0]["status"] == 503
 
 
+@pytest.mark.parametrize("verb", ["enqueue", "dequeue"])
+async def test_drain_that_comes_during_the_handshake_closes_the_socket(
+    counter: Counter, verb: str
+) -> None:
+    caller = counter.call(f"{EMAILS}/{verb}")
+    caller.may_send.clear()
+    async with caller:
+        await counter.drain()
+        caller.may_send.set()
+        await settle()
+
+        assert [each["type"] for each in caller.sent] == ["websocket.accept", "websocket.close"]
+        assert caller.code == 1001
+
+
 async def test_drain_does_not_wait_for_one_who_does_not_read(counter: Counter) -> None:
     async with counter.call(f"{EMAILS}/dequeue") as silent:
         silent.may_send.clear()

@@ -55,14 +55,15 @@ class Conversation:
         """Serve the socket until either side ends it."""
         longest = {"longest": self._longest_message_bytes} if self._is_paced else {}
         await self._send({"type": "websocket.accept", **longest})
+        if self._is_ending:  # the broker drains since the handshake began
+            await self._close(GOING_AWAY, "")
+            return
         reader = asyncio.create_task(self._read())
         reader.add_done_callback(self._note_read)
         try:
             code, reason = GOING_AWAY, ""
             with suppress(TimeoutError):
                 async with asyncio.timeout(None) as self._patience:
-                    if self._is_ending:
-                        self.end()
                     code, reason = await self._serve()
         finally:
             reader.cancel()
