@@ -11,7 +11,7 @@ from miniqueue_py.broker.policy import Backoff
 from miniqueue_py.certificates import make_certificates
 from miniqueue_py.config import settings_table
 from miniqueue_py.dialect_address import DIALECTS
-from miniqueue_py.http.dialects import coramq, tasks, zapq_snapshots, zoldyq
+from miniqueue_py.http.dialects import coramq, tasks, zapq, zoldyq
 from miniqueue_py.http.dialects.zoldyq_dequeuing import (
     MOST_MARKS,
     SENT_TOGETHER,
@@ -67,7 +67,7 @@ async def test_its_python_runs(
 @pytest.mark.parametrize(
     "told",
     [
-        f"at most {zapq_snapshots.LONGEST_MESSAGE_BYTES} (128 KB)",
+        f"at most {zapq.LONGEST_MESSAGE_BYTES} (128 KB)",
         f"not acknowledged within {coramq.VISIBILITY_SECONDS:g} seconds",
         f"0 to {zoldyq.LONGEST_TIMEOUT_SECONDS:g} seconds",
         f"no more than {MOST_MARKS * SENT_TOGETHER} payloads",

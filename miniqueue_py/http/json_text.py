@@ -54,6 +54,18 @@ def is_json(text: str) -> bool:
     return not _is_deep(text)
 
 
+_ESCAPED = 6
+"""Bytes of JSON that one of a message may take, as in \\u001f."""
+
+_ENVELOPE_BYTES = 1 << 16
+"""What stands around a message in a request."""
+
+
+def longest_request_bytes(longest_message_bytes: int) -> int:
+    """Return how long a request may be that has a message of that length in it."""
+    return _ESCAPED * longest_message_bytes + _ENVELOPE_BYTES
+
+
 def encode(value: object) -> bytes:
     """Return JSON in UTF-8; half a surrogate pair, which has none, stays an escape."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -59,7 +59,7 @@ def receiving(broker: Broker) -> Blueprint:
 
     @pages.post("/receive/<segment>")
     async def receive(segment: str) -> Response:
-        topic = topic_name(segment.encode("latin-1"))
+        topic = topic_name(segment)
         query = Query(request.scope["query_string"])
         receipts = await broker.receive(
             topic,
@@ -74,7 +74,7 @@ def receiving(broker: Broker) -> Blueprint:
 
     @pages.post("/settle/<segment>")
     async def settle(segment: str) -> Response:
-        topic = topic_name(segment.encode("latin-1"))
+        topic = topic_name(segment)
         parts = parse_settlement(await read_json(request))
         _check(broker, topic, parts)
         late: list[str] = []

@@ -23,7 +23,7 @@ def refusing(broker: Broker, topic: str) -> Iterator[None]:
 
 
 @contextmanager
-def publishing_to(broker: Broker, segment: bytes) -> Iterator[str]:
+def publishing_to(broker: Broker, segment: bytes | str) -> Iterator[str]:
     """Yield the topic that a raw path segment names; else as `refusing`.
 
     Raises BadTopicName, of no topic then.

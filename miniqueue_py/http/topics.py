@@ -63,30 +63,30 @@ class _Topics:
         return answer(value)
 
     async def show(self, segment: str) -> Response:
-        return self._describe(_topic(segment))
+        return self._describe(topic_name(segment))
 
     async def set_policy(self, segment: str) -> Response:
-        topic = _topic(segment)
+        topic = topic_name(segment)
         policy = policy_from_json(await read_json(request))
         await self._administration.set_policy(topic, policy)
         return self._describe(topic)
 
     async def delete(self, segment: str) -> Response:
-        await self._broker.purge(_topic(segment))
+        await self._broker.purge(topic_name(segment))
         return nothing(200)
 
     async def pause(self, segment: str) -> Response:
-        topic = _topic(segment)
+        topic = topic_name(segment)
         await self._administration.pause(topic)
         return self._describe(topic)
 
     async def resume(self, segment: str) -> Response:
-        topic = _topic(segment)
+        topic = topic_name(segment)
         await self._administration.resume(topic)
         return self._describe(topic)
 
     async def redrive(self, segment: str) -> Response:
-        topic = _topic(segment)
+        topic = topic_name(segment)
         query = Query(request.scope["query_string"])
         limit = query.whole_number("max", None, least=1, most=MOST_REDRIVEN)
         redriven = await self._administration.redrive(topic, limit)
@@ -94,7 +94,7 @@ class _Topics:
         return answer({"redriven": redriven} | ({"hint": hint} if hint else {}))
 
     async def peek(self, segment: str) -> Response:
-        topic = _topic(segment)
+        topic = topic_name(segment)
         query = Query(request.scope["query_string"])
         limit = query.whole_number("max", PEEKED_UNASKED, least=1, most=MOST_PEEKED)
         messages = self._administration.peek(topic, limit)
@@ -145,7 +145,3 @@ def overview_as_json(overview: Overview) -> dict[str, object]:
         "policy": policy_as_json(policy),
         "deadLetterTopic": policy.dead_letter_of(overview.name),
     }
-
-
-def _topic(segment: str) -> str:
-    return topic_name(segment.encode("latin-1"))

@@ -16,6 +16,7 @@ from miniqueue_py.broker.storage import Storage
 from miniqueue_py.http.asgi import App, Receive, Scope, Send
 from miniqueue_py.http.dialects.app import Explain, dialect_app
 from miniqueue_py.http.door import Door
+from miniqueue_py.http.json_text import longest_request_bytes
 from miniqueue_py.http.pages import ask_page
 from miniqueue_py.storage.memory import MemoryStorage
 from tests.http.asgi import Exchange
@@ -44,7 +45,7 @@ class Booth:
 
     def open(self, blueprint: Blueprint, explain: Explain) -> None:
         """Put a dialect at the root, as on a port of its own."""
-        longest = 6 * self.broker.limits.max_message_bytes + (1 << 16)
+        longest = longest_request_bytes(self.broker.limits.max_message_bytes)
         app: Any = dialect_app(blueprint, explain, longest_body_bytes=longest)
 
         async def ask(scope: Scope, receive: Receive, send: Send) -> None:

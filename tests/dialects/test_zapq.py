@@ -9,11 +9,11 @@ from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.http.dialects.options import ZapqOptions
 from miniqueue_py.http.dialects.zapq import (
+    LONGEST_MESSAGE_BYTES,
     READ_ON_BYTES,
     explain_zapq,
     zapq,
 )
-from miniqueue_py.http.dialects.zapq_snapshots import LONGEST_MESSAGE_BYTES
 from miniqueue_py.testing.clock import ManualClock
 from tests.dialects.desk import Booth
 from tests.http.asgi import Exchange

@@ -17,6 +17,10 @@ def dialect_app(blueprint: Blueprint, explain: Explain, *, longest_body_bytes: i
     """Return the application of a dialect, with its paths at the root."""
     app = new_app(longest_body_bytes)
     app.register_blueprint(blueprint)
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.endswith(".dequeue") and rule.methods:
+            # Every GET page brings one along: it would take a message, and show it to nobody.
+            rule.methods.discard("HEAD")
 
     @app.errorhandler(MiniqueueError)
     async def refuse(error: MiniqueueError) -> Response:

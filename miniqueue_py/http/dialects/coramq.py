@@ -86,7 +86,7 @@ class _Queues:
         return _success("Queue created successfully", HTTPStatus.CREATED, queueName=topic)
 
     async def enqueue(self, segment: str) -> Response:
-        with publishing_to(self._broker, segment.encode("latin-1")) as topic:
+        with publishing_to(self._broker, segment) as topic:
             item = read_item(await _read_object())
         if not self._administration.knows(topic):
             self._broker.reports.refused(topic, TopicNotFound(topic))
@@ -96,7 +96,7 @@ class _Queues:
         return _success("Item enqueued successfully", item=item._asdict())
 
     async def dequeue(self, segment: str) -> Response:
-        topic = _topic(segment)
+        topic = topic_name(segment)
         await _read_object(empty={})
         if not self._administration.knows(topic):
             return _no_queue(topic)
@@ -113,7 +113,7 @@ class _Queues:
         return _success("Item dequeued successfully", item=shown)
 
     async def acknowledge(self, segment: str) -> Response:
-        topic = _topic(segment)
+        topic = topic_name(segment)
         item_id = _text(await _read_object(), "itemId")
         if not self._administration.knows(topic):
             return _no_queue(topic)
@@ -220,10 +220,6 @@ def _text(value: Mapping[str, object], name: str, where: str = "") -> str:
     if not isinstance(text, str):
         raise BadParameter(where + name, "is not a string" if name in value else "is missing")
     return text
-
-
-def _topic(segment: str) -> str:
-    return topic_name(segment.encode("latin-1"))
 
 
 def _no_queue(topic: str) -> Response:

@@ -14,13 +14,8 @@ from miniqueue_py.http.dialects.tasks import explain_task, tasks
 from miniqueue_py.http.dialects.zapq import READ_ON_BYTES, explain_zapq, zapq
 from miniqueue_py.http.dialects.zoldyq import explain_zoldyq, zoldyq
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
+from miniqueue_py.http.json_text import longest_request_bytes
 from miniqueue_py.telemetry.rates import Rates
-
-_ESCAPED = 6
-"""Bytes of JSON that one of a message may take, as in \\u001f."""
-
-_ENVELOPE_BYTES = 1 << 16
-"""What stands around a message in a request."""
 
 
 def create_dialects(  # noqa: PLR0913, PLR0917  what the dialects are made of
@@ -32,8 +27,7 @@ def create_dialects(  # noqa: PLR0913, PLR0917  what the dialects are made of
     zapq_options: ZapqOptions,
 ) -> Mapping[str, Quart]:
     """Return the application of each dialect by its name."""
-    escaped = _ESCAPED * broker.limits.max_message_bytes + _ENVELOPE_BYTES
-    longest = max(escaped, READ_ON_BYTES)
+    longest = max(longest_request_bytes(broker.limits.max_message_bytes), READ_ON_BYTES)
     parts: dict[str, tuple[Blueprint, Explain]] = {
         "zapq": (zapq(broker, administration, snapshots, zapq_options), explain_zapq),
         "coramq": (coramq(broker, administration), explain_coramq),

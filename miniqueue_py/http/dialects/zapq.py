@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quart import Blueprint, Response, request
-from quart.blueprints import BlueprintSetupState
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from miniqueue_py.broker.administration import Administration
@@ -21,9 +20,11 @@ from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.broker.storage import TopicStatistics
 from miniqueue_py.errors import BodyCutShort, MessageTooLong, TopicFull, TopicNotFound
 from miniqueue_py.http.dialects.options import ZAPQ, ZapqOptions
-from miniqueue_py.http.dialects.zapq_snapshots import ZapqSnapshots, longest_message_bytes
+from miniqueue_py.http.dialects.zapq_snapshots import ZapqSnapshots
 from miniqueue_py.http.json_bodies import answer, nothing
 from miniqueue_py.http.refusing import refusing
+
+LONGEST_MESSAGE_BYTES = 128 << 10
 
 READ_ON_BYTES = 8 << 20
 """Of a longer body, no more is read before it is refused."""
@@ -38,7 +39,7 @@ def zapq(
 ) -> Blueprint:
     """Return ZapQ's pages."""
     pages = Blueprint("zapq", __name__)
-    kept = ZapqSnapshots(broker, snapshots, options)
+    kept = ZapqSnapshots(broker, snapshots, options, _longest_bytes(broker))
     queue = _Queue(broker, administration, kept, options)
     pages.post("/enqueue")(queue.enqueue)
     pages.get("/dequeue")(queue.dequeue)
@@ -47,7 +48,6 @@ def zapq(
     pages.post("/load")(kept.load)
     pages.get("/metrics")(queue.metrics)
     pages.get("/health")(queue.health)
-    pages.record_once(_refuse_head)
     return pages
 
 
@@ -56,12 +56,6 @@ def explain_zapq(status: int, text: str) -> Response:
     body = f"{_GO_SAYS.get(status, text)}\n".encode(errors="backslashreplace")
     headers = {"x-content-type-options": "nosniff"}
     return Response(body, status, headers, content_type="text/plain; charset=utf-8")
-
-
-def _refuse_head(state: BlueprintSetupState) -> None:
-    """Undo what every GET page brings along: a HEAD would take a message, and show it to nobody."""
-    for rule in state.app.url_map.iter_rules("zapq.dequeue"):
-        rule.methods = {"GET"}
 
 
 class _PayloadTooLarge(MessageTooLong):
@@ -92,7 +86,7 @@ class _Queue:
         self._snapshots = snapshots
         self._options = options
         self._caps = Caps(options.max_msgs, options.max_bytes, _SETTINGS)
-        self._longest_bytes = longest_message_bytes(broker)
+        self._longest_bytes = _longest_bytes(broker)
         self._counters = _Counters()
         self._since = broker.clock.now()
 
@@ -171,6 +165,11 @@ class _Queue:
             return self._administration.overview(ZAPQ).statistics
         except TopicNotFound:  # nothing was ever put into it
             return TopicStatistics()
+
+
+def _longest_bytes(broker: Broker) -> int:
+    """Return what a message may have: as much as ZapQ takes, and as the broker does."""
+    return min(LONGEST_MESSAGE_BYTES, broker.limits.max_message_bytes)
 
 
 def _count_open_files() -> int | None:

@@ -1,4 +1,4 @@
-"""ZapQ's pages that take its queue as a whole: /persist and /load."""
+"""What takes ZapQ's queue as a whole: /persist, /load and /clear."""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
@@ -18,13 +18,6 @@ from miniqueue_py.http.dialects.snapshot_files import (
 from miniqueue_py.http.json_bodies import nothing
 from miniqueue_py.http.query import Query
 
-LONGEST_MESSAGE_BYTES = 128 << 10
-
-
-def longest_message_bytes(broker: Broker) -> int:
-    """Return what a message may have: as much as ZapQ takes, and as the broker does."""
-    return min(LONGEST_MESSAGE_BYTES, broker.limits.max_message_bytes)
-
 
 class _NoSnapshots(MiniqueueError):
     """There is no directory for them: start the broker with one."""
@@ -38,8 +31,12 @@ class _NoSnapshots(MiniqueueError):
 class ZapqSnapshots:
     """Writes the queue to files of one directory, and loads it from them."""
 
-    def __init__(self, broker: Broker, snapshots: Snapshots, options: ZapqOptions) -> None:
+    def __init__(
+        self, broker: Broker, snapshots: Snapshots, options: ZapqOptions, longest_bytes: int
+    ) -> None:
         self._broker = broker
+        self._longest_bytes = longest_bytes
+        """Of a message."""
         self._snapshots = snapshots
         self._options = options
         self._writing = asyncio.Lock()
@@ -58,7 +55,7 @@ class ZapqSnapshots:
     async def load(self) -> Response:
         """Have what is in the file of the query in the queue, and nothing else."""
         directory, name = self._find_file()
-        async with aclosing(directory.read(name, longest_message_bytes(self._broker))) as slices:
+        async with aclosing(directory.read(name, self._longest_bytes)) as slices:
             await self._load(self._within_caps(name, slices))
         return nothing(200)
 

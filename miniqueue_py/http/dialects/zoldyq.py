@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from quart import Blueprint, Response, request
-from quart.blueprints import BlueprintSetupState
 
 from miniqueue_py.errors import TopicNotFound
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues, payload_of
@@ -39,7 +38,6 @@ def zoldyq(queues: ZoldyqQueues) -> Blueprint:
     pages.get("/queues/<segment>/dequeue")(desk.dequeue)
     pages.get("/health")(desk.health)
     pages.get("/metrics")(desk.metrics)
-    pages.record_once(_refuse_head)
     return pages
 
 
@@ -48,26 +46,20 @@ def explain_zoldyq(status: int, text: str) -> Response:
     return answer({"error": text}, status)
 
 
-def _refuse_head(state: BlueprintSetupState) -> None:
-    """Undo what every GET page brings along: a HEAD would take a message, and show it to nobody."""
-    for rule in state.app.url_map.iter_rules("zoldyq.dequeue"):
-        rule.methods = {"GET"}
-
-
 class _Pages:
     def __init__(self, queues: ZoldyqQueues) -> None:
         self._queues = queues
         self._series = TopicSeries(queues.administration)
 
     async def enqueue(self, segment: str) -> Response:
-        with publishing_to(self._queues.broker, segment.encode("latin-1")) as topic:
+        with publishing_to(self._queues.broker, segment) as topic:
             body = await read_body(request)
         enqueued = self._queues.enqueue(topic, body)
         await enqueued.stored
         return answer({"queued": True, "queue_name": topic, "queue_size": enqueued.size})
 
     async def dequeue(self, segment: str) -> Response:
-        topic = _topic(segment)
+        topic = topic_name(segment)
         timeout = Query(request.scope["query_string"]).read("timeout", _seconds, 0.0)
         if not self._queues.administration.knows(topic):
             raise TopicNotFound(topic)
@@ -125,7 +117,9 @@ def _families(topics: Mapping[str, Figures], queues: ZoldyqQueues) -> Iterator[M
     for name, figures in topics.items():
         sizes.add_metric([name], figures.ready + figures.in_flight + figures.delayed)
     yield sizes
-    capacities = GaugeMetricFamily("zoldyq_queue_capacity", "And at most.", labels=["queue"])
+    capacities = GaugeMetricFamily(
+        "zoldyq_queue_capacity", "Messages it may hold.", labels=["queue"]
+    )
     for name in topics:
         if name != OTHERS:
             capacities.add_metric([name], queues.options.capacity)
@@ -140,7 +134,9 @@ def _families(topics: Mapping[str, Figures], queues: ZoldyqQueues) -> Iterator[M
     yield dequeued
     counters = queues.counters
     yield CounterMetricFamily("zoldyq_queue_full", "Enqueues into a full queue.", counters.full)
-    yield CounterMetricFamily("zoldyq_dequeue_timeouts", "Dequeues in vain.", counters.timeouts)
+    yield CounterMetricFamily(
+        "zoldyq_dequeue_timeouts", "Dequeues that got nothing.", counters.timeouts
+    )
 
 
 def _seconds(text: str) -> float:
@@ -149,7 +145,3 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds <= LONGEST_TIMEOUT_SECONDS:
         raise ValueError(f"is not a number of seconds from 0 to {LONGEST_TIMEOUT_SECONDS:g}")
     return seconds
-
-
-def _topic(segment: str) -> str:
-    return topic_name(segment.encode("latin-1"))

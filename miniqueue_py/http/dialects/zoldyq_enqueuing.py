@@ -8,7 +8,7 @@ from miniqueue_py.errors import MiniqueueError
 from miniqueue_py.http.asgi import Event
 from miniqueue_py.http.dialects.zoldyq_conversation import GOING_AWAY, Conversation, Peer
 from miniqueue_py.http.dialects.zoldyq_queues import Enqueued, ZoldyqQueues
-from miniqueue_py.http.json_text import encode
+from miniqueue_py.http.json_text import encode, longest_request_bytes
 
 MOST_UNANSWERED = 1000
 """Payloads of a socket that are being stored, or whose answers are not sent; no further
@@ -16,11 +16,6 @@ one is received."""
 
 MOST_UNANSWERED_BYTES = 1 << 22
 """And their bytes."""
-
-ESCAPED = 6
-"""Bytes of JSON that one of a payload may take, as in \\u001f."""
-
-ENVELOPE_BYTES = 1 << 16
 
 
 class _Answer(NamedTuple):
@@ -42,7 +37,7 @@ class Enqueuing(Conversation):
 
     @property
     def _longest_message_bytes(self) -> int:
-        return ESCAPED * self._queues.broker.limits.max_message_bytes + ENVELOPE_BYTES
+        return longest_request_bytes(self._queues.broker.limits.max_message_bytes)
 
     async def _hear(self, event: Event) -> None:
         text: str | None = event.get("text")
