@@ -22,6 +22,7 @@ NOTHING: dict[str, Any] = {
     "processing": 0,
     "retrying": 0,
     "dead_letter": 0,
+    "dead_letter_topic": "tasks.dead",
     "workers": 0,
     "oldest_pending_seconds": None,
     "paused": False,

@@ -101,6 +101,7 @@ async def test_without_any_answer_there_are_no_figures(stand_in: StandIn, view: 
         figures(pending=None),
         figures(oldest_pending_seconds="long"),
         figures(paused=0),
+        figures(dead_letter_topic=None),
         figures(rates=None),
         figures(rates={"queued": 1, "completed": 1}),
         figures(history={"queued": [1], "completed": [1], "failed": [1]}),

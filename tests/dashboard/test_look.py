@@ -163,6 +163,10 @@ async def test_who_lacks_workers_or_has_dead_letters_is_told_what_helps(
 
     await view.expect_text("#hint-workers code", "miniqueue work module:handlers")
     await view.expect_text("#hint-dead pre:last-child", "miniqueue redrive tasks.dead")
+
+    stand_in.stats = TROUBLE | {"dead_letter_topic": "given up & <b>lost</b>"}
+    told = "miniqueue redrive 'given up & <b>lost</b>'"
+    await view.expect_text("#hint-dead pre:last-child", told)
     await view.expect_shown("#hint-start", is_shown=False)
     for part in ("#hint-dead", "#dead-figure"):
         words = await view.page.locator(part).inner_text()

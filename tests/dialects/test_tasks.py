@@ -310,6 +310,7 @@ async def test_there_are_figures_before_there_are_tasks(booth: Booth, clock: Man
         "processing": 0,
         "retrying": 0,
         "dead_letter": 0,
+        "dead_letter_topic": "tasks.dead",
         "workers": 0,
         "oldest_pending_seconds": None,
         "paused": False,

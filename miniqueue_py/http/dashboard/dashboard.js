@@ -2,7 +2,7 @@
 
 import { Chart } from './chart.js';
 import { COUNTS, SECONDS, SERIES, ask } from './stats.js';
-import { count, duration, rate } from './words.js';
+import { count, duration, rate, shellWord } from './words.js';
 
 const EACH_MS = 1000;
 const EACH_HIDDEN_MS = 10_000;
@@ -66,6 +66,9 @@ function showHints(stats) {
   reveal('hint-paused', stats.paused);
   reveal('hint-workers', !stats.paused && isIdle && stats.pending + stats.retrying > 0);
   reveal('hint-dead', stats.dead_letter > 0);
+  const topic = shellWord(stats.dead_letter_topic);
+  say('dead-topic-peek', topic);
+  say('dead-topic-redrive', topic);
 }
 
 /** What stands beside the state: how old what is shown is, or the broker itself. */

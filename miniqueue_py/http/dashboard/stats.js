@@ -6,6 +6,7 @@
  * @typedef {{
  *   pending: number, processing: number, retrying: number, dead_letter: number, workers: number,
  *   oldest_pending_seconds: number | null, paused: boolean, uptime_seconds: number,
+ *   dead_letter_topic: string,
  *   rates: Rates, history: History,
  * }} Stats
  * @typedef {{ state: 'live', stats: Stats } | { state: 'away' | 'broken', why: string }} Answer
@@ -50,6 +51,7 @@ function isStats(value) {
     COUNTS.every((name) => isAmount(value?.[name])) &&
     (value.oldest_pending_seconds === null || isAmount(value.oldest_pending_seconds)) &&
     typeof value.paused === 'boolean' &&
+    typeof value.dead_letter_topic === 'string' &&
     isAmount(value.uptime_seconds) &&
     SERIES.every((name) => isAmount(value.rates?.[name]) && isMinute(value.history?.[name]))
   );

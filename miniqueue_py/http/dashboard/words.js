@@ -34,3 +34,7 @@ export function duration(seconds) {
   }
   return parts.join(' ');
 }
+
+/** As a shell takes it, whatever is in it. @param {string} name */
+export const shellWord = (name) =>
+  /^[\w.:@+-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;

@@ -75,7 +75,8 @@ class _TaskQueue:
         overview = self._overview(TASKS)
         policy = overview.policy if overview else DEFAULT_POLICY
         held = overview.statistics if overview else None
-        dead = self._overview(policy.dead_letter_of(TASKS))
+        dead_letters = policy.dead_letter_of(TASKS)
+        dead = self._overview(dead_letters)
         age = overview.oldest_age_seconds if overview and overview.statistics.ready else None
         rates = self._rates.per_second()
         return answer(
@@ -84,6 +85,7 @@ class _TaskQueue:
                 "processing": held.in_flight if held else 0,
                 "retrying": held.delayed if held else 0,
                 "dead_letter": dead.statistics.held if dead else 0,
+                "dead_letter_topic": dead_letters,
                 "workers": overview.consumers if overview else 0,
                 "oldest_pending_seconds": None if age is None else round(age, 3),
                 "paused": policy.is_paused,
