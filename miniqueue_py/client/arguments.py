@@ -19,7 +19,10 @@ class Readable(NamedTuple):
     """Annotations, for who used another one."""
 
 
-ALLOWED = "bytes, str, dict, list, Any, a pydantic model, a msgspec.Struct or a dataclass"
+ALLOWED = (
+    "bytes, str, int, float, bool, dict, list, Any, "
+    "a pydantic model, a msgspec.Struct or a dataclass"
+)
 
 BODIES = Readable("body", reader_of, f"{ALLOWED} for the body")
 
@@ -57,7 +60,7 @@ class Arguments:
 
     @property
     def _allowed(self) -> str:
-        return f"{self._readable.allowed}, and Delivery"
+        return f"{self._readable.allowed}, or Delivery"
 
     def _hints(self) -> dict[str, Any]:
         try:
@@ -84,7 +87,8 @@ class Arguments:
             return
         reader = self._readable.reader_of(annotation)
         if reader is None:
-            self._refuse(f"{name!r} is annotated as {annotation!r}: say {self._allowed}")
+            said = inspect.formatannotation(annotation)
+            self._refuse(f"{name!r} is annotated as {said}: say {self._allowed}")
         if self._body is not None:
             what = self._readable.name
             self._refuse(f"it asks for the {what} twice: {self._body[0]!r} and {name!r}")

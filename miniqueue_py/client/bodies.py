@@ -9,6 +9,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, get_args, get_origin
 
@@ -31,7 +32,7 @@ Reader = Callable[[bytes], Any]
 
 def reader_of(annotation: Any) -> Reader | None:
     """Return what reads a body for this annotation, or None if nothing does."""
-    for plain, read in ((bytes, bytes), (str, _read_text), (Any, _read_json)):
+    for plain, read in _PLAIN:
         if annotation is plain:
             return read
     kind = get_origin(annotation) or annotation
@@ -72,11 +73,29 @@ def _read_json(body: bytes) -> Any:
 def _json_reader(kind: type) -> Reader:
     def read(body: bytes) -> Any:
         value = _read_json(body)
-        if not isinstance(value, kind):
+        if type(value) is not kind:  # not by isinstance: true is no int
             raise Unreadable(f"it is JSON, and no {kind.__name__}")
         return value
 
     return read
+
+
+def _read_float(body: bytes) -> float:
+    value = _read_json(body)
+    if type(value) is int or type(value) is float:
+        with suppress(OverflowError):
+            return float(value)
+    raise Unreadable("it is JSON, and no float")
+
+
+_PLAIN: tuple[tuple[Any, Reader], ...] = (
+    (bytes, bytes),
+    (str, _read_text),
+    (int, _json_reader(int)),
+    (float, _read_float),
+    (bool, _json_reader(bool)),
+    (Any, _read_json),
+)
 
 
 def _pydantic_reader(annotation: Any) -> Reader:

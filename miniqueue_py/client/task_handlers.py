@@ -85,7 +85,7 @@ def _task_reader_of(annotation: Any) -> Callable[[Task], Any] | None:
     return lambda task: read(_encoded(task.payload, is_text=is_text))
 
 
-_PAYLOADS = Readable("payload", _task_reader_of, f"{ALLOWED} for the payload, or Task for it all")
+_PAYLOADS = Readable("payload", _task_reader_of, f"{ALLOWED} for the payload, Task for all of it")
 
 
 def _encoded(payload: Any, *, is_text: bool) -> bytes:

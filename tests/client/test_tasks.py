@@ -76,6 +76,10 @@ async def test_what_the_broker_calls_it_is_what_workers_do() -> None:
         (dict, {"a": 1}, {"a": 1}),
         (list, [1], [1]),
         (list[int], [1], [1]),
+        (int, -17, -17),
+        (float, 1.5, 1.5),
+        (float, 2, 2.0),
+        (bool, True, True),
         (Any, 17, 17),
         (Any, None, None),
         (Any, "text", "text"),
@@ -93,13 +97,29 @@ async def test_a_payload_becomes_what_the_annotation_says(
 
     assert done.raised is None
     assert seen == [value]
+    assert type(seen[0]) is type(value)
     assert done.task == Task("17", "any", payload)
     assert done.name == "task 17 'any' (attempt 2)"
 
 
 @pytest.mark.parametrize(
     ("annotation", "payload"),
-    [(dict, [1]), (list, "[1]"), (Email, {}), (Point, {"x": "1"}), (bytes, "\ud800")],
+    [
+        (dict, [1]),
+        (list, "[1]"),
+        (int, "17"),
+        (int, True),
+        (int, 1.0),
+        (int, None),
+        (float, "1.5"),
+        (float, False),
+        (float, 10**400),
+        (bool, 1),
+        (bool, None),
+        (Email, {}),
+        (Point, {"x": "1"}),
+        (bytes, "\ud800"),
+    ],
 )
 async def test_a_payload_that_does_not_fit_never_will(annotation: Any, payload: object) -> None:
     done = await attempt(function_taking(annotation, []), task_of(payload))
@@ -161,7 +181,8 @@ def twice(payload: bytes, task: Task) -> None: ...
     [
         ({}, "there is no type of task in it"),
         ({"a": unannotated}, "'a': unannotated cannot handle messages: annotate 'payload'"),
-        (unheard_of, "say bytes, str, .* for the payload, or Task for it all, and Delivery"),
+        (unheard_of, "'payload' is annotated as complex: say bytes, str, int, float, bool, .*"),
+        (unheard_of, " a dataclass for the payload, Task for all of it, or Delivery$"),
         (twice, "it asks for the payload twice: 'payload' and 'task'"),
         ({17: twice}, "17 is no type of task"),
         ({"": twice}, "'' is no type of task"),
