@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING
 
 from miniqueue_py.cli.legible import legible_text
 from miniqueue_py.cli.output import OK, note
+from miniqueue_py.client.operations import MOST_PEEKED
 
 if TYPE_CHECKING:
     from miniqueue_py.client import Client, Message
 
-MOST = 1000
-
 
 async def peek(queue: "Client", options: Namespace) -> int:
     """Print up to `-n` messages, and say if there are more."""
-    wanted = options.n or MOST
-    messages = await queue.peek(options.topic, min(wanted, MOST))
+    wanted = options.n or MOST_PEEKED
+    messages = await queue.peek(options.topic, min(wanted, MOST_PEEKED))
     is_shown = sys.stdout.isatty()
     for message in messages:
         if options.json:
@@ -33,7 +32,7 @@ async def peek(queue: "Client", options: Namespace) -> int:
             text = legible_text(message.body) if is_shown else message.body
             sys.stdout.buffer.write(text + b"\n")
     # Fewer than were asked for, or as many as ever come: there may be more.
-    if len(messages) < wanted or len(messages) == MOST:
+    if len(messages) < wanted or len(messages) == MOST_PEEKED:
         ready = (await queue.topic(options.topic)).ready
         if ready > len(messages):
             note(f"miniqueue: shown are {len(messages)} of {ready}")

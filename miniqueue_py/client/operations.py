@@ -3,14 +3,18 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
+from operator import index
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from miniqueue_py.client.delivery import Message
 from miniqueue_py.client.requests import Answer
 from miniqueue_py.client.topic import Topic
-from miniqueue_py.errors import BadTopicName
+from miniqueue_py.errors import BadParameter, BadTopicName
 from miniqueue_py.topic_names import check_topic_name
+
+MOST_PEEKED = 1000
+"""No broker shows more at once."""
 
 
 class Operations(ABC):
@@ -63,15 +67,20 @@ class Operations(ABC):
     async def redrive(self, name: str, most: int | None = None) -> int:
         """Send dead letters back to where they came from, and return how many went.
 
-        Raises TopicNotFound, and ConnectionLost when it is not known if they went.
+        Raises TopicNotFound, BadParameter, and ConnectionLost when it is not known
+        if they went.
         """
-        path = _page(name, "/redrive" if most is None else f"/redrive?max={most}")
+        path = _page(name, "/redrive" if most is None else f"/redrive?max={_count(most)}")
         answer = await self._ask("POST", path, topic=name, is_repeatable=False)
         return answer.read(lambda told: int(told["redriven"]))
 
     async def peek(self, name: str, most: int = 10) -> list[Message]:
-        """Return what would be handed out next, and hand out nothing. Raises TopicNotFound."""
-        answer = await self._ask("GET", _page(name, f"/peek?max={most}"), topic=name)
+        """Return what would be handed out next, and hand out nothing.
+
+        `most` is at most 1000. Raises TopicNotFound and BadParameter.
+        """
+        path = _page(name, f"/peek?max={_count(most, MOST_PEEKED)}")
+        answer = await self._ask("GET", path, topic=name)
         return answer.read(lambda told: [Message(name, each) for each in told["messages"]])
 
 
@@ -80,6 +89,18 @@ def segment(topic: str) -> str:
     if not isinstance(topic, str):
         raise BadTopicName(f"it is {type(topic).__name__}, not str")
     return quote(check_topic_name(topic), safe="")
+
+
+def _count(most: int, largest: int | None = None) -> int:
+    try:
+        number = index(most)
+    except TypeError as error:
+        raise BadParameter("most", f"is {most!r}, which is no whole number") from error
+    if number < 1:
+        raise BadParameter("most", f"is {number}, and has to be 1 or more")
+    if largest is not None and number > largest:
+        raise BadParameter("most", f"is {number}, and can be {largest} at most")
+    return number
 
 
 def _page(name: str, rest: str = "") -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 from miniqueue_py.broker.administration import ENOUGH_PEEKED_BYTES
 from miniqueue_py.certificates import make_certificates
 from miniqueue_py.cli.commands import COMMANDS
-from miniqueue_py.cli.peeking import MOST
 from miniqueue_py.cli.taking import CREDIT
-from miniqueue_py.http.topics import MOST_PEEKED
+from miniqueue_py.client.operations import MOST_PEEKED
+from miniqueue_py.http import topics
 from tests.outside.server import PROJECT, RunningBroker
 from tests.transcripts import examples, run
 
@@ -38,5 +38,5 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
     page = PAGE.read_text().replace("\n", " ")
 
     assert f"come again: up to {CREDIT} messages" in page
-    assert f"at most {MOST} messages or {ENOUGH_PEEKED_BYTES >> 20} MiB" in page
-    assert MOST == MOST_PEEKED
+    assert f"at most {MOST_PEEKED} messages or {ENOUGH_PEEKED_BYTES >> 20} MiB" in page
+    assert MOST_PEEKED == topics.MOST_PEEKED

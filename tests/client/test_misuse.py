@@ -362,6 +362,21 @@ async def test_a_credit_or_lease_that_cannot_be_is_refused(queue: Client, topic:
             queue.subscribe(topic, lease=lease)
 
 
+async def test_how_many_to_look_at_or_to_send_back_is_told_by_its_name(
+    queue: Client, topic: str
+) -> None:
+    await queue.publish(topic, b"1")
+    no_numbers: list[Any] = [1.5, "2", None]
+    for most in (0, -1, 1001, *no_numbers):
+        with case(most), pytest.raises(BadParameter, match=f"^most is {most!r}, "):
+            await queue.peek(topic, most=most)
+    for most in (0, -1, 1.5):
+        with case(most), pytest.raises(BadParameter, match=f"^most is {most!r}, "):
+            await queue.redrive(topic, most)  # type: ignore[arg-type]
+
+    assert len(await queue.peek(topic, most=1000)) == 1
+
+
 async def test_a_body_is_bytes_or_text(queue: Client, topic: str) -> None:
     """A number is no body: `bytes(5)` would be five zeros."""
     bad: list[Any] = [5, None, 1.5, ["a"], {"a": 1}]
