@@ -170,6 +170,7 @@ _OPTIONS = {
         "give it as --ca FILE, or in MINIQUEUE_CA"
     ),
     "give certificate= and key=": "give --client-cert and --client-key",
+    "give key= too": "give --client-key too",
 }
 """What the client advises who writes a program, and what to do here."""
 

@@ -6,7 +6,6 @@ What the socket and TLS raise becomes a sentence that says what to do.
 import os
 import re
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -83,15 +82,13 @@ class Trust:
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.context.set_alpn_protocols(["h2"])
         if ca is not None:
-            _load("ca", ca, lambda: self.context.load_verify_locations(ca))
+            _trust(self.context, "ca", ca)
         if pin is not None:
             self.context.check_hostname = False
             self.context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-            _load("pin", pin, lambda: self.context.load_verify_locations(pin))
+            _trust(self.context, "pin", pin)
         if certificate is not None:
-            _load(
-                "certificate", certificate, lambda: self.context.load_cert_chain(certificate, key)
-            )
+            _show(self.context, certificate, key)
 
     async def connect(self, address: Address) -> ByteStream:
         """Connect by TLS and agree on HTTP/2. Raises CannotConnect and its kind."""
@@ -160,15 +157,50 @@ def refusal_of(error: BaseException) -> str | None:
 def _read_pin(path: str | Path) -> bytes:
     try:
         return ssl.PEM_cert_to_DER_cert(Path(path).read_text(encoding="ascii").strip())
-    except (OSError, ValueError) as error:
-        raise BadParameter("pin", f"{str(path)!r} is no certificate in PEM: {error}") from error
+    except OSError as error:
+        raise _unusable("pin", path, error) from error
+    except ValueError as error:
+        problem = "it is not just a certificate in PEM"
+        raise BadParameter("pin", f"{str(path)!r} cannot be used: {problem}") from error
 
 
-def _load(name: str, path: str | Path, load: Callable[[], None]) -> None:
+def _trust(context: ssl.SSLContext, name: str, path: str | Path) -> None:
     try:
-        load()
+        context.load_verify_locations(path)
     except (OSError, ValueError) as error:
-        raise BadParameter(name, f"{str(path)!r} cannot be used: {error}") from error
+        raise _unusable(name, path, error) from error
+
+
+def _show(context: ssl.SSLContext, certificate: str | Path, key: str | Path | None) -> None:
+    """Have a certificate of ours, and its key. Raises BadParameter."""
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ValueError) as error:
+        # It does not say which of the two it was.
+        _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "certificate", certificate)
+        if key is not None:
+            raise _unusable("key", key, error, "private key") from error
+        problem = "it has no private key in PEM that can be read; give key= too"
+        raise BadParameter(
+            "certificate", f"{str(certificate)!r} cannot be used: {problem}"
+        ) from error
+
+
+def _unusable(
+    name: str, path: str | Path, error: OSError | ValueError, lacking: str = "certificate"
+) -> BadParameter:
+    match error:
+        case FileNotFoundError():
+            problem = "there is no such file"
+        case ssl.SSLError(reason="KEY_VALUES_MISMATCH"):
+            problem = "it belongs to another certificate"
+        case ssl.SSLError():
+            problem = f"it has no {lacking} in PEM that can be read"
+        case OSError(strerror=str(words)):
+            problem = words
+        case _:
+            problem = str(error)
+    return BadParameter(name, f"{str(path)!r} cannot be used: {problem}")
 
 
 def _words(error: OSError) -> str:

@@ -95,6 +95,57 @@ def test_what_cannot_be_used_is_told_in_one_line(
     assert done.err.count("\n") == 1
 
 
+NO_FILE = "'nothing.pem' cannot be used: there is no such file"
+NO_CERTIFICATE = "'text.pem' cannot be used: it has no certificate in PEM that can be read"
+NO_KEY = "cannot be used: it has no private key in PEM that can be read"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--ca", "nothing.pem"], f"ca {NO_FILE}"),
+        (["--ca", "text.pem"], f"ca {NO_CERTIFICATE}"),
+        (["--ca", "half.pem"], "ca 'half.pem' cannot be used: it has no certificate in PEM"),
+        (["--ca", "."], "ca '.' cannot be used: Is a directory"),
+        (["--pin", "nothing.pem"], f"pin {NO_FILE}"),
+        (["--pin", "text.pem"], "pin 'text.pem' cannot be used: it is not just a certificate"),
+        (["--pin", "empty.pem"], "pin 'empty.pem' cannot be used: it has no certificate in PEM"),
+        (["--client-cert", "nothing.pem", "--client-key", "key.pem"], f"certificate {NO_FILE}"),
+        (["--client-cert", "text.pem", "--client-key", "key.pem"], f"certificate {NO_CERTIFICATE}"),
+        (["--client-cert", "our.pem", "--client-key", "nothing.pem"], f"key {NO_FILE}"),
+        (["--client-cert", "our.pem", "--client-key", "text.pem"], f"key 'text.pem' {NO_KEY}"),
+        (["--client-cert", "our.pem"], f"certificate 'our.pem' {NO_KEY}; give --client-key too"),
+        (
+            ["--client-cert", "our.pem", "--client-key", "other.pem"],
+            "key 'other.pem' cannot be used: it belongs to another certificate",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_in_plain_words(
+    miniqueue: Here,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: list[str],
+    told: str,
+) -> None:
+    ours, others = (make_certificates(tmp_path / name) for name in ("ours", "others"))
+    files = {"our.pem": ours.certificate, "key.pem": ours.key, "other.pem": others.key}
+    texts = {name: file.read_text() for name, file in files.items()}
+    texts["half.pem"] = texts["our.pem"][:300]
+    texts["empty.pem"] = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    for name, text in {**texts, "text.pem": "hello\n"}.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MINIQUEUE_CA")
+
+    done = miniqueue("topics", *words)
+
+    assert done.status == 2
+    assert done.err.startswith(f"miniqueue: {told}")
+    assert done.err.count("\n") == 1
+    assert "ssl" not in done.err.lower()
+
+
 def test_an_authority_that_did_not_sign_is_told(miniqueue: Here, tmp_path: Path) -> None:
     other = make_certificates(tmp_path / "other")
 
