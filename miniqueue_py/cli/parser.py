@@ -49,12 +49,18 @@ def duration(text: str) -> float:
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        number = _read(text, lambda: parse_whole_number(text))
+        number = _read(text, lambda: _parse_signed(text))
         if not least <= number <= most:
             raise ArgumentTypeError(f"{text} is not from {least} to {most}")
         return number
 
     return read
+
+
+def _parse_signed(text: str) -> int:
+    """Read a number below zero too: it is one, and only too small."""
+    digits = text.removeprefix("-")
+    return parse_whole_number(digits) if digits == text else -parse_whole_number(digits)
 
 
 def _read(text: str, parse: Callable[[], T]) -> T:

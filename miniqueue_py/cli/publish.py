@@ -10,7 +10,7 @@ from miniqueue_py.cli.connection import add_connection_options
 from miniqueue_py.cli.output import OK, note, print_json
 from miniqueue_py.cli.parser import CommandParser, duration, whole_number
 from miniqueue_py.cli.running import Interruption, run
-from miniqueue_py.errors import BadSetting
+from miniqueue_py.errors import BadParameter, BadSetting
 
 if TYPE_CHECKING:
     from miniqueue_py.client import Client
@@ -31,6 +31,7 @@ def publish(words: Sequence[str]) -> int:
     """Publish, and say what came of it; nothing is published if a file is not there."""
     options = parser().parse_intermixed_args(words)
     _check(options)
+    _check_terms(options)
 
     async def work(queue: "Client", interruption: Interruption) -> int:
         if options.lines:
@@ -85,6 +86,18 @@ def _check(options: Namespace) -> None:
         if problem is not None:
             hint = f"to publish the words themselves: -m {name!r}"
             raise BadSetting("publish", f"{name}: {problem}; {hint}")
+
+
+def _check_terms(options: Namespace) -> None:
+    # Here, and not on top: a help needs no client.
+    from miniqueue_py.client.terms import Terms  # noqa: PLC0415
+
+    for name in ("delay", "ttl", "key"):
+        try:
+            Terms(**{name: getattr(options, name)}).check()
+        except BadParameter as error:
+            problem = str(error).removeprefix(f"{name} ")
+            raise BadSetting("publish", f"--{name}: it {problem}") from error
 
 
 def _problem_with(path: Path) -> str | None:

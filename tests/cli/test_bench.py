@@ -76,6 +76,11 @@ def test_at_the_limit_it_tells_what_it_has(miniqueue: Here, pages: Pages, topic:
     assert is_gone(pages, topic)
 
 
+def test_a_number_below_zero_is_one_that_is_too_small() -> None:
+    with pytest.raises(BadSetting, match="bench: --size: -1 is not from 1 to"):
+        bench(["--size", "-1"])
+
+
 @pytest.mark.parametrize(
     "words",
     [

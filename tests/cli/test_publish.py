@@ -182,6 +182,11 @@ def test_a_full_topic_is_told_at_once_if_asked_for(
         (["--key", "x", "-m", "1", "-m", "2"], "--key is for one message"),
         (["--delay", "soon"], "--delay: 'soon' is not a duration"),
         (["--priority", "256"], "--priority: 256 is not from 0 to 255"),
+        (["--priority", "-1"], "--priority: -1 is not from 0 to 255"),
+        (["--ttl", "0"], "--ttl: it is 0.0, not 0.001 to 2147483647"),
+        (["--ttl", "0", "--lines"], "--ttl: it is 0.0, not 0.001 to 2147483647"),
+        (["--delay", "2147483648"], "--delay: it is 2147483648.0, not 0 to 2147483647"),
+        (["--key", ""], "--key: it is 0 bytes long, not 1 to 256"),
     ],
 )
 def test_what_makes_no_sense_publishes_nothing(

@@ -152,6 +152,9 @@ def test_what_is_delayed_is_not_waited_for(miniqueue: Here, pages: Pages, topic:
         (["--peek", "--ack"], "--ack: not allowed with argument --peek"),
         (["--raw", "--json"], "--json: not allowed with argument --raw"),
         (["-n", "0"], "-n: 0 is not from 1 to"),
+        (["-n", "-1"], "-n: -1 is not from 1 to"),
+        (["-n", "1.5"], "-n: '1.5' is not a whole number"),
+        (["-n", "-"], "-n: '-' is not a whole number"),
     ],
 )
 def test_what_contradicts_itself_takes_nothing(
