@@ -4,7 +4,7 @@ import sys
 import traceback
 from functools import reduce
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from miniqueue_py.errors import BadSetting
@@ -26,13 +26,30 @@ def import_object(reference: str, directory: str) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        problem = _what_failed(module, error)
+        problem = _hint_for_file(module, name, error) or _what_failed(module, error)
         raise BadSetting("work", f"cannot import {module!r}: {problem}") from error
     try:
         return reduce(getattr, name.split("."), found)
     except AttributeError:
         file = getattr(found, "__file__", None) or module
         raise BadSetting("work", f"there is no {name!r} in {file}") from None
+
+
+def _hint_for_file(module: str, name: str, error: BaseException) -> str | None:
+    """Say what to write for who named a file, if it was that which failed."""
+    path = PurePath(module)
+    is_path = path.name != module
+    if not (is_path or path.suffix == ".py"):
+        return None
+    is_unknown = isinstance(error, ModuleNotFoundError) and _is_within(module, error.name)
+    if not (is_path or is_unknown):
+        return None
+    where = f" with --app-dir {path.parent}" if path.parent.name or path.is_absolute() else ""
+    return f"name the module, as in {path.name.removesuffix('.py')}:{name}{where}"
+
+
+def _is_within(module: str, package: str | None) -> bool:
+    return f"{module}.".startswith(f"{package}.")
 
 
 def _what_failed(module: str, error: BaseException) -> str:

@@ -56,11 +56,11 @@ def parser() -> ArgumentParser:
         metavar="N",
         help=f"do so many at once ({AT_ONCE})",
     )
-    parser.add_argument("--topic", default="tasks", metavar="TOPIC", help="where they are (tasks)")
+    # These two defaults are the client's, and a help needs no client: a test compares the words.
+    parser.add_argument("--topic", metavar="TOPIC", help="where they are (tasks)")
     parser.add_argument(
         "--lease",
         type=duration,
-        default=300.0,
         metavar="TIME",
         help="a worker not heard of for so long is given up (5m)",
     )
@@ -83,8 +83,15 @@ def _make_worker(options: Namespace) -> "Worker":
     """Return what is ready to run. Raises BadSetting."""
     functions = import_object(options.functions, options.app_dir)
     from miniqueue_py.client import Worker  # noqa: PLC0415  as make_client
+    from miniqueue_py.client.client import LONGEST_LEASE, SHORTEST_LEASE  # noqa: PLC0415
     from miniqueue_py.client.errors import BadHandler  # noqa: PLC0415
+    from miniqueue_py.client.task_handlers import LEASE_SECONDS, TOPIC  # noqa: PLC0415
 
+    topic = TOPIC if options.topic is None else options.topic
+    lease = LEASE_SECONDS if options.lease is None else options.lease
+    if not SHORTEST_LEASE <= lease <= LONGEST_LEASE:
+        problem = f"{lease:g} s is not from {SHORTEST_LEASE:g} to {LONGEST_LEASE:g}"
+        raise BadSetting("work", f"--lease: {problem}")
     try:
         worker = Worker(
             options.url,
@@ -94,9 +101,9 @@ def _make_worker(options: Namespace) -> "Worker":
         )
         worker.handles_tasks(
             functions,
-            topic=check_topic_name(options.topic),
+            topic=check_topic_name(topic),
             concurrency=options.concurrency,
-            lease=options.lease,
+            lease=lease,
         )
     except BadHandler as error:
         raise BadSetting("work", f"{options.functions}: {error}") from error

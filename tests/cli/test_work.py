@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,10 @@ from typing import Any
 
 import pytest
 
+from miniqueue_py.cli.main import main
 from miniqueue_py.cli.work_log import work_log
+from miniqueue_py.client import Worker, task_handlers
+from miniqueue_py.units import parse_duration
 from tests.cli.conftest import Here
 from tests.cli.pages import Pages
 from tests.client.proxy import Proxy
@@ -317,6 +321,39 @@ def test_a_broker_that_is_not_trusted_is_no_broker(broker: RunningBroker, jobs: 
         assert worker.wait() == 3
 
 
+def test_what_nobody_says_is_as_a_worker_has_it(
+    jobs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(Worker, "handles_tasks", lambda *_, **options: asked.update(options))
+    monkeypatch.setattr(Worker, "run", lambda _: ())
+    monkeypatch.setattr(task_handlers, "TOPIC", "jobs-to-do")
+    monkeypatch.setattr(task_handlers, "LEASE_SECONDS", 17.0)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "jobs", raising=False)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["work", "jobs:handlers", "--app-dir", str(jobs.parent)])
+
+    assert ended.value.code == 0
+    assert asked == {"topic": "jobs-to-do", "concurrency": 8, "lease": 17.0}
+
+
+def test_the_help_tells_the_topic_and_the_lease_of_a_worker(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["work", "-h"])
+
+    lines = capsys.readouterr().out.splitlines()
+    [topic] = [line for line in lines if line.lstrip().startswith("--topic")]
+    assert topic.endswith(f"({task_handlers.TOPIC})")
+    lease = next(n for n, line in enumerate(lines) if line.lstrip().startswith("--lease"))
+    told = re.search(r"given up \((\w+)\)", " ".join(" ".join(lines[lease : lease + 3]).split()))
+    assert told is not None
+    assert parse_duration(told[1]) == task_handlers.LEASE_SECONDS
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -330,7 +367,14 @@ def test_a_broker_that_is_not_trusted_is_no_broker(broker: RunningBroker, jobs: 
         (["jobs:handlers", "--app-dir", "nowhere"], "--app-dir: nowhere is no directory"),
         (["jobs:handlers", "--topic", "a/b"], "--topic: invalid topic value"),
         (["jobs:handlers", "--concurrency", "0"], "--concurrency: 0 is not from 1 to 10000"),
-        (["jobs:handlers", "--lease", "48h"], "lease is 172800.0 s, not 0.001 to 86400"),
+        (["jobs:handlers", "--lease", "48h"], "work: --lease: 172800 s is not from 0.001 to 86400"),
+        (["jobs:handlers", "--lease", "0"], "work: --lease: 0 s is not from 0.001 to 86400"),
+        (["jobs.py:handlers"], "cannot import 'jobs.py': name the module, as in jobs:handlers"),
+        (["no.py:x.y"], "cannot import 'no.py': name the module, as in no:x.y"),
+        (["short.py:x"], "cannot import 'short.py': ModuleNotFoundError: No module named 'sho'"),
+        (["a/jobs.py:x"], "'a/jobs.py': name the module, as in jobs:x with --app-dir a"),
+        (["./jobs.py:x"], "'./jobs.py': name the module, as in jobs:x"),
+        (["/a/b:x"], "'/a/b': name the module, as in b:x with --app-dir /a"),
         (["jobs:handlers", "--drain", "soon"], "--drain: 'soon' "),
         (["broken:x"], "cannot import 'broken': ZeroDivisionError: division by zero ("),
         (["unfinished:x"], "cannot import 'unfinished': SyntaxError: "),
@@ -341,7 +385,12 @@ def test_a_broker_that_is_not_trusted_is_no_broker(broker: RunningBroker, jobs: 
 def test_what_cannot_be_served_is_told_in_a_line(
     miniqueue: Here, jobs: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
 ) -> None:
-    texts = {"broken": "1 / 0", "unfinished": "x = (", "needy": "import nothing_such"}
+    texts = {
+        "broken": "1 / 0",
+        "unfinished": "x = (",
+        "needy": "import nothing_such",
+        "short": "import sho",
+    }
     for name, text in {**texts, "ending": "raise SystemExit(3)"}.items():
         jobs.with_name(f"{name}.py").write_text(text)
     monkeypatch.chdir(jobs.parent)
