@@ -174,10 +174,10 @@ async def test_a_publish_that_came_half_way_is_repeated(
 
 
 async def test_a_publish_gives_up_when_its_time_is_over(proxy: Proxy, ca: Path, topic: str) -> None:
-    async with Client(proxy.url, ca=ca, timeout_seconds=0.2) as impatient:
+    async with Client(proxy.url, ca=ca, timeout_seconds=1.0) as impatient:
         proxy.stall()
 
-        with pytest.raises(NoAnswer, match=r"0\.2 s"):
+        with pytest.raises(NoAnswer, match=r"1 s"):
             await impatient.publish(topic, b"1")
 
         proxy.cut()
