@@ -312,6 +312,25 @@ async def test_guard_of_connections_in_clear_is_still_needed() -> None:
             await ask_in_clear_and_hang_up(port)
 
 
+async def test_connection_that_ends_with_its_loop_is_no_error() -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+    async with running(None, is_guarded=True) as (port, _):
+
+        def connections() -> list[asyncio.Task[object]]:
+            tasks = asyncio.all_tasks()
+            return [task for task in tasks if "_server_callback" in repr(task.get_coro())]
+
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        await wait_until(lambda: bool(connections()))
+        for task in connections():
+            task.cancel()
+        await wait_until(lambda: not connections())
+        writer.close()
+        await writer.wait_closed()
+    assert told == []
+
+
 async def upload_what_nobody_reads(port: int, page: str) -> None:
     """Send a body in many chunks to a page that hears none; be answered, and let go."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

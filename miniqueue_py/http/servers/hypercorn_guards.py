@@ -207,6 +207,10 @@ class GuardedTCPServer(TCPServer):
         self.config.writers.add(self.writer)
         try:
             await super().run()
+        except asyncio.CancelledError:
+            # The loop ends, and this one came at the last moment. asyncio of Python 3.11 writes
+            # an error of a connection whose task was cancelled, with a traceback.
+            return
         except Exception as error:  # noqa: BLE001  the boundary: one connection ends, no other
             await self.config.log.warning("a connection was dropped: %r", error)
         finally:
