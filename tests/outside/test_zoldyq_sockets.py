@@ -5,6 +5,7 @@ import itertools
 import json
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -203,13 +204,17 @@ async def test_closed_reader_loses_at_most_what_it_was_being_sent(
     async with place.open("dequeue") as leaving:
         heard += await hear(leaving, 1000)
         leaving.transport.abort()
+        # Its library had read some more, and has said so in its pongs.
+        with suppress(ConnectionClosed):
+            while True:
+                heard += await hear(leaving, 1)
     await wait_until(lambda: is_quiet(place))
     rest: list[int] = []
     async with place.open("dequeue") as heir:
         await drink(heir, rest)
 
     assert rest == sorted(rest)
-    assert heard == list(range(1000))
+    assert heard == list(range(len(heard)))
     assert not set(heard) & set(rest)
     lost = MANY - len(heard) - len(rest)
     # As above; ten thousand small ones are less than a socket's buffer.
