@@ -1,7 +1,7 @@
 """What Hypercorn 0.18.0 does that a broker cannot live with, mended from outside.
 
 Every guard is here or in a module beside this one, each with its reason and the
-upstream issue where there is one. tests/http/test_hypercorn_guards.py and
+upstream issue where there is one. tests/http/test_hypercorn_*.py and
 tests/outside fail when one is taken away. The version is pinned in
 pyproject.toml, and a test says when a new one is out to be tried.
 """
