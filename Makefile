@@ -40,8 +40,7 @@ pytest: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks floor
-	$(BIN)/python -m benchmarks all --server hypercorn
-	$(BIN)/python -m benchmarks all --server granian
+	$(BIN)/python -m benchmarks all
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

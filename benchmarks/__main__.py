@@ -48,13 +48,13 @@ def main() -> None:
         print("without a broker, over TLS\n")
         print_table(measure_floor(find_h2load(), arguments), {})
         return
-    with running_broker(arguments.server, arguments.fsync) as broker:
+    with running_broker(arguments.fsync) as broker:
         peer = Peer(broker.port, broker.ca, broker.pid)
         figures = list(measure(peer, arguments))
         rss = broker.rss_bytes()
-    print(f"{arguments.server}, -fsync {arguments.fsync}, over TLS; ", end="")
+    print(f"-fsync {arguments.fsync}, over TLS; ", end="")
     print(f"messages of 10 bytes, in stream and credit of {arguments.size}\n")
-    print_table(figures, REFERENCES[arguments.server])
+    print_table(figures, REFERENCES)
     print(f"\nbroker's memory at the end: {rss / 2**20:.0f} MiB")
 
 
@@ -66,7 +66,6 @@ def parse_arguments() -> argparse.Namespace:
     )
     works = ["publish", "consume", "stream", "credit", "latency", "all", "floor"]
     parser.add_argument("work", nargs="?", choices=works, default="all")
-    parser.add_argument("--server", choices=["hypercorn", "granian"], default="hypercorn")
     parser.add_argument("--fsync", choices=["never", "always", "interval"], default="never")
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument(

@@ -1,10 +1,9 @@
 """Servers without a broker: `python -m benchmarks.bare WHAT DIRECTORY`.
 
-echo sends back what it gets over TLS. On hypercorn, granian (as the broker
-runs them) and plain-hypercorn, plain-granian (as they ship) runs an application
-that stores nothing: it answers 201 to a publish, counts the lines of a stream
-and drops them, and sends every subscriber the same lines for ever,
-as far as its credit goes.
+echo sends back what it gets over TLS. On ours (Hypercorn as the broker runs it)
+and plain (Hypercorn as it ships) runs an application that stores nothing: it
+answers 201 to a publish, counts the lines of a stream and drops them, and sends
+every subscriber the same lines for ever, as far as its credit goes.
 """
 
 import asyncio
@@ -82,21 +81,15 @@ class _Echo(asyncio.Protocol):
 async def serve(what: str, directory: str) -> None:
     """Print the port, and serve until killed."""
     paths = certificate_paths(Path(directory))
-    is_plain = what.startswith("plain-")
-    listener = (
-        socket.create_server(("127.0.0.1", 0)) if is_plain else open_listener("127.0.0.1", 0, 30)
-    )
+    here = "127.0.0.1", 0
+    listener = socket.create_server(here) if what == "plain" else open_listener(*here, 30)
     print(listener.getsockname()[1], flush=True)
     until: Callable[[], Awaitable[Any]] = asyncio.Event().wait
-    if what.endswith("granian"):  # the broker changes its socket alone
-        from miniqueue_py.http.servers.granian import run_granian  # noqa: PLC0415  an extra
-
-        await run_granian(bare, listener, (paths.certificate, paths.key), until)
-    elif what == "hypercorn":
+    if what == "ours":
         from miniqueue_py.http.servers.hypercorn import run_hypercorn  # noqa: PLC0415  one of three
 
         await run_hypercorn(bare, listener, (paths.certificate, paths.key), until)
-    elif what == "plain-hypercorn":
+    elif what == "plain":
         from hypercorn.asyncio import serve as serve_plain  # noqa: PLC0415  one of three
 
         from miniqueue_py.http.servers.hypercorn import make_config  # noqa: PLC0415

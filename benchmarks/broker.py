@@ -10,9 +10,9 @@ from tests.outside.server import RunningBroker
 
 
 @contextmanager
-def running_broker(server: str, fsync: str) -> Iterator[RunningBroker]:
+def running_broker(fsync: str) -> Iterator[RunningBroker]:
     with tempfile.TemporaryDirectory(prefix="miniqueue-benchmark-") as directory:
         certificates = make_certificates(Path(directory))
         flags = ("-fsync", fsync)
-        with RunningBroker(Path(directory, "db"), certificates, server, flags) as broker:
+        with RunningBroker(Path(directory, "db"), certificates, flags) as broker:
             yield broker

@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> None:
     )
     print(_COLUMNS.format("", "", "", "", "of core", "/100,000", "/100,000"))
     with on_cores(servers):
-        _run_ours(arguments.server, load, core)
+        _run_ours(load, core)
         _run_nats(load, core)
         _run_redis(load, core)
 
@@ -66,7 +66,6 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=200_000, help="each way (200,000)")
     parser.add_argument("--size", type=int, default=100, help="bytes of each (100)")
     parser.add_argument("--credit", type=int, default=1000, help="in flight to a consumer (1000)")
-    parser.add_argument("--server", choices=["hypercorn", "granian"], default="hypercorn")
     arguments = parser.parse_args(words)
     if not 1 <= arguments.messages <= _MOST_MESSAGES:
         parser.error(f"--messages is 1 to {_MOST_MESSAGES:,}")
@@ -88,10 +87,10 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _run_ours(server: str, load: Load, core: int) -> None:
+def _run_ours(load: Load, core: int) -> None:
     backends = ["uvloop"] + ["trio"] * (find_spec("trio") is not None)
     for backend in backends:
-        with running_broker(server, "interval") as broker:
+        with running_broker("interval") as broker:
             peer = Peer(broker.port, broker.ca, broker.pid)
             with on_cores({core}), _bounded(f"ours on {backend}"):
                 _run_on(backend, cross_ours, f"ours, {backend}, TLS", peer, load, _show)

@@ -34,23 +34,22 @@ def main(words: Sequence[str]) -> None:
     arguments = _parse(words)
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first
         signal.signal(number, signal.default_int_handler)
-    for server in arguments.server:
-        for fsync in arguments.fsync:
-            with tempfile.TemporaryDirectory(prefix="miniqueue-benchmark-") as directory:
-                certificates = make_certificates(Path(directory))
-                flags = ("-fsync", fsync, "-zapq-max-msgs", f"{_MOST_MESSAGES}")
-                database = Path(directory, "db")
-                with dialect_broker(database, certificates, server, *flags) as broker:
-                    peer = Peer(broker.port, broker.ca, broker.pid)
-                    ports = {
-                        name: urlsplit(dialect_url(broker, name)).port or 0
-                        for name in ("zapq", "coramq", "zoldyq", "tasks")
-                    }
-                    works = _works(ports, arguments.messages, arguments.consumers)
-                    figures = [_measure(peer, *work) for work in works]
-            print(f"\n{server}, -fsync {fsync}, HTTP/1.1 in clear; ", end="")
-            print(f"{_PRODUCERS} producers, {arguments.consumers} consumers\n")
-            print_table(figures, {})
+    for fsync in arguments.fsync:
+        with tempfile.TemporaryDirectory(prefix="miniqueue-benchmark-") as directory:
+            certificates = make_certificates(Path(directory))
+            flags = ("-fsync", fsync, "-zapq-max-msgs", f"{_MOST_MESSAGES}")
+            database = Path(directory, "db")
+            with dialect_broker(database, certificates, *flags) as broker:
+                peer = Peer(broker.port, broker.ca, broker.pid)
+                ports = {
+                    name: urlsplit(dialect_url(broker, name)).port or 0
+                    for name in ("zapq", "coramq", "zoldyq", "tasks")
+                }
+                works = _works(ports, arguments.messages, arguments.consumers)
+                figures = [_measure(peer, *work) for work in works]
+        print(f"\n-fsync {fsync}, HTTP/1.1 in clear; ", end="")
+        print(f"{_PRODUCERS} producers, {arguments.consumers} consumers\n")
+        print_table(figures, {})
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -59,11 +58,9 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    servers = ["hypercorn", "granian"]
     policies = ["never", "always"]
     parser.add_argument("--messages", type=int, default=50_000, help="for each (50,000)")
     parser.add_argument("--consumers", type=int, default=8, help="at once (8)")
-    parser.add_argument("--server", nargs="+", choices=servers, default=servers)
     parser.add_argument("--fsync", nargs="+", choices=[*policies, "interval"], default=policies)
     arguments = parser.parse_args(words)
     if not 1 <= arguments.messages <= _MOST_MESSAGES:

@@ -3,8 +3,8 @@
 By the same clients as the broker's. *Echo*: a TLS server that sends back what
 it gets, which is as fast as a lock-step consumer could ever be served from
 Python. *Bare*: an application that stores nothing. One request a message is
-measured on each server as it ships, with its request limit raised; streams are
-measured on the servers as the broker runs them.
+measured on Hypercorn as it ships, with its request limit raised; streams are
+measured on it as the broker runs it.
 """
 
 import argparse
@@ -40,31 +40,30 @@ def measure_floor(program: str | None, arguments: argparse.Namespace) -> list[Fi
         with _serving("echo", directory) as peer:
             meter = Meter(peer)
             figures.append(meter.read_into(uvloop.run(_measure_echo(peer))))
-        for server in ("hypercorn", "granian"):
-            if program is not None:
-                with _serving(f"plain-{server}", directory) as peer:
-                    figures += _measure_publishes(program, peer, server, arguments.seconds)
-            with _serving(server, directory) as peer:
-                figures += _measure_streams(peer, server, arguments)
+        if program is not None:
+            with _serving("plain", directory) as peer:
+                figures += _measure_publishes(program, peer, arguments.seconds)
+        with _serving("ours", directory) as peer:
+            figures += _measure_streams(peer, arguments)
     return figures
 
 
-def _measure_publishes(program: str, peer: Peer, server: str, seconds: int) -> Iterator[Figures]:
+def _measure_publishes(program: str, peer: Peer, seconds: int) -> Iterator[Figures]:
     for plan in (Plan(seconds, lanes=1), Plan(seconds, lanes=10)):
         meter = Meter(peer)
         line = meter.read_into(h2load_publish(program, peer.port, "bare", plan))
-        yield replace(line, work=f"bare {server} {plan}")
+        yield replace(line, work=f"bare {plan}")
 
 
-def _measure_streams(peer: Peer, server: str, arguments: argparse.Namespace) -> Iterator[Figures]:
+def _measure_streams(peer: Peer, arguments: argparse.Namespace) -> Iterator[Figures]:
     plan = Plan(arguments.seconds, limit=UNLIMITED)
     meter = Meter(peer)
     line = meter.read_into(stream_load(peer, "bare", arguments.size, plan))
-    yield replace(line, work=f"bare {server} {line.work}")
+    yield replace(line, work=f"bare {line.work}")
     for credit in arguments.credit:
         meter = Meter(peer)
         line = meter.read_into(credit_load(peer, "bare", credit, plan, are_numbered=False))
-        yield replace(line, work=f"bare {server} {line.work}")
+        yield replace(line, work=f"bare {line.work}")
 
 
 class _Asker(asyncio.Protocol):

@@ -69,13 +69,12 @@ def main(words: Sequence[str]) -> None:
     )
     parser.add_argument("--minutes", type=float, default=10.0, help="of faults (10)")
     parser.add_argument("--backend", choices=["asyncio", "trio"], default="asyncio")
-    parser.add_argument("--server", choices=["hypercorn", "granian"], default="hypercorn")
     parser.add_argument("--seed", help="of a run that is to be done again")
     arguments = parser.parse_args(words)
     logging.getLogger("miniqueue.client").setLevel(logging.ERROR)  # it is away all the time
     seed = arguments.seed or str(random.getrandbits(32))
     print(f"{arguments.minutes:g} minutes of random faults, ", end="")
-    print(f"the client on {arguments.backend}, the broker on {arguments.server}, seed {seed}\n")
+    print(f"the client on {arguments.backend}, seed {seed}\n")
     before = open_sockets()
     anyio.run(_soak, arguments, random.Random(seed), backend=arguments.backend)
     gc.collect()
@@ -83,14 +82,14 @@ def main(words: Sequence[str]) -> None:
 
 
 async def _soak(arguments: argparse.Namespace, choices: random.Random) -> None:
-    minutes, server = arguments.minutes, arguments.server
+    minutes = arguments.minutes
     plan = Plan(seconds=60 * minutes, room=int(_ROOM_A_MINUTE * minutes) + 10_000)
     before = living_tasks()
     with tempfile.TemporaryDirectory(prefix="miniqueue-soak-") as directory:
         certificates = make_certificates(Path(directory))
         flags = ("-fsync", "never", "-period", "20ms", "-drain", "2s")
         with (
-            RunningBroker(Path(directory, "db"), certificates, server, flags) as broker,
+            RunningBroker(Path(directory, "db"), certificates, flags) as broker,
             Proxy(broker.port) as proxy,
         ):
             soak = Soak(proxy)

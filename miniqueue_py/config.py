@@ -21,6 +21,7 @@ from miniqueue_py.setting import (
     dialect_setting,
     duration,
     one_of,
+    only_server,
     path,
     setting,
     size,
@@ -61,8 +62,8 @@ class Settings:
     port: int = setting("port", whole_number("0", "65535"), "8080", "0 takes any free port")
 
     host: str = setting("host", text, "", "address to listen on; none: all of this machine's")
-    server: Literal["hypercorn", "granian"] = setting(
-        "server", one_of("hypercorn", "granian"), "hypercorn", "hypercorn or granian"
+    server: Literal["hypercorn"] = setting(
+        "server", only_server, "hypercorn", "the only one there is"
     )
     fsync: Literal["always", "interval", "never"] = setting(
         "fsync",

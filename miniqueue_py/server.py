@@ -6,7 +6,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from miniqueue_py.errors import BadSetting
 from miniqueue_py.http.dialects.options import TASKS, DialectOptions, ZapqOptions, ZoldyqOptions
 from miniqueue_py.http.doors import Desk, Doors
 from miniqueue_py.http.listener import open_listener, url_of
+from miniqueue_py.http.servers.hypercorn import run_hypercorn
 from miniqueue_py.http.subscription import FAREWELL_SECONDS
 from miniqueue_py.storage import open_storage
 from miniqueue_py.telemetry import structlog
@@ -51,7 +52,6 @@ def run(settings: Settings, *, certificate: Path, key: Path) -> int:
 async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
     stop, drained = asyncio.Event(), asyncio.Event()
     _on_signals(stop)
-    serve = _server(settings)
     with ExitStack() as listeners:
         listener = _listen(listeners, settings, settings.host, settings.port)
         url = url_of(listener)
@@ -77,9 +77,9 @@ async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
             async with asyncio.TaskGroup() as servers:
                 for address, port in ports:
                     door = doors.of_dialect(address.name)
-                    servers.create_task(serve(door, port, None, drained.wait))
+                    servers.create_task(run_hypercorn(door, port, None, drained.wait))
                 servers.create_task(
-                    serve(doors.native, listener, (certificate, key), until_drained)
+                    run_hypercorn(doors.native, listener, (certificate, key), until_drained)
                 )
     log.info("broker.stopped")
     return 0
@@ -179,20 +179,6 @@ async def _drain(broker: Broker, doors: Doors, drain_seconds: float) -> None:
         log.warning("broker.drain_late", subscribers=broker.subscriber_count)
     if broker.given_back:
         log.warning("broker.drain_cut", given_back=broker.given_back)
-
-
-def _server(settings: Settings) -> Callable[..., Coroutine[None, None, None]]:
-    if settings.server == "granian":
-        try:
-            from miniqueue_py.http.servers.granian import run_granian  # noqa: PLC0415  an extra
-        except ImportError as error:
-            raise BadSetting(
-                "-server", "granian is not installed: pip install 'miniqueue-py[granian]'"
-            ) from error
-        return run_granian
-    from miniqueue_py.http.servers.hypercorn import run_hypercorn  # noqa: PLC0415  as above
-
-    return run_hypercorn
 
 
 def _on_signals(stop: asyncio.Event) -> None:

@@ -9,7 +9,7 @@ sentence that begins with that text.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from miniqueue_py.dialect_address import parse_dialects
 from miniqueue_py.units import parse_duration, parse_size, parse_whole_number
@@ -97,6 +97,15 @@ def one_of(*choices: ChoiceT) -> Callable[[str], ChoiceT]:
         raise ValueError(f"is none of {', '.join(choices)}")
 
     return parse
+
+
+def only_server(given: str) -> Literal["hypercorn"]:
+    """Take the one value that is left, for the unit files that say it."""
+    if given == "hypercorn":
+        return "hypercorn"
+    if given == "granian":
+        raise ValueError("is gone: hypercorn is the only server there is; leave the setting out")
+    raise ValueError("is not hypercorn, the only server there is")
 
 
 def duration(least: str, most: str) -> Callable[[str], float]:

@@ -136,6 +136,15 @@ def test_the_file_can_be_named_by_the_environment(tmp_path: Path) -> None:
     assert settings.max_msgs == 10_000
 
 
+def test_the_only_server_may_still_be_named_everywhere(tmp_path: Path) -> None:
+    file = tmp_path / "broker.toml"
+    file.write_text('server = "hypercorn"\n')
+
+    assert load_settings(["-server", "hypercorn"], {}) == Settings()
+    assert load_settings([], {"MINIQUEUE_SERVER": "hypercorn"}) == Settings()
+    assert load_settings(["-config", str(file)], {}) == Settings(config=file)
+
+
 def test_an_empty_variable_is_not_set() -> None:
     assert load_settings([], {"MINIQUEUE_PORT": "", "MINIQUEUE_DB": ""}) == Settings()
 
@@ -174,7 +183,7 @@ BAD_FLAGS = [
     (["-max-bytes", "1.5M"], "-max-bytes: '1.5M' is not a size"),
     (["-fsync", "sometimes"], "-fsync: 'sometimes' is none of always, interval, never"),
     (["-level", "INFO"], "-level: 'INFO' is none of disabled, debug, info, warn, error"),
-    (["-server", "nginx"], "-server: 'nginx' is none of hypercorn, granian"),
+    (["-server", "nginx"], "-server: 'nginx' is not hypercorn, the only server there is"),
     (["-human=maybe"], "-human: 'maybe' is neither true nor false"),
     (["-db", ""], "-db: '' names no directory"),
     (["-db", "leveldb:"], "-db: 'leveldb:' names no directory"),

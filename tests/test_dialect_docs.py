@@ -31,7 +31,7 @@ QUICK = ("-period", "100ms")
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[RunningBroker]:
     certificates = make_certificates(tmp_path / "certs")
-    with dialect_broker(tmp_path / "db", certificates, "hypercorn", *QUICK) as broker:
+    with dialect_broker(tmp_path / "db", certificates, *QUICK) as broker:
         yield broker
 
 

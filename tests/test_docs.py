@@ -58,7 +58,6 @@ def test_the_example_of_a_settings_file_loads(tmp_path: Path) -> None:
         key=Path("/etc/miniqueue/certs/broker-key.pem"),
         database="/var/lib/miniqueue",
         port=8443,
-        server="granian",
         drain_seconds=20,
         max_message_bytes=2 << 20,
         max_bytes=10 << 30,

@@ -46,7 +46,7 @@ def test_every_command_is_offered(tab: Tab) -> None:
 
 def test_options_of_a_command_are_offered_and_values_where_they_are_few(tab: Tab) -> None:
     assert tab("publish", "orders", "--p") == ["--priority", "--pin"]
-    assert tab("serve", "-server", "") == ["hypercorn", "granian"]
+    assert tab("serve", "-server", "") == ["hypercorn"]
     assert tab("-max-m") == ["-max-message", "-max-msgs"]
     assert tab("completion", "") == list(SHELLS)
 

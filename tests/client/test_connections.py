@@ -248,9 +248,8 @@ async def test_what_is_in_flight_can_be_settled_while_the_broker_drains(
     assert (told.acknowledged, told.ready) == (1, 1)
 
 
-@pytest.mark.parametrize("server", ["hypercorn", "granian"])
 async def test_subscriptions_that_wait_come_back_when_the_broker_is_restarted(
-    certificates: CertificatePaths, tmp_path: Path, topic: str, server: str
+    certificates: CertificatePaths, tmp_path: Path, topic: str
 ) -> None:
     topics = [f"{topic}-{number}" for number in range(10)]
     subscribed = 0
@@ -264,7 +263,7 @@ async def test_subscriptions_that_wait_come_back_when_the_broker_is_restarted(
 
     ca = certificates.authority
     with (
-        RunningBroker(tmp_path / "db", certificates, server, FLAGS) as broker,
+        RunningBroker(tmp_path / "db", certificates, FLAGS) as broker,
         Proxy(broker.port) as proxy,
     ):
         async with (

@@ -22,11 +22,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> CertificatePaths:
     return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
-@pytest.fixture(params=["hypercorn", "granian"])
-def broker(
-    request: pytest.FixtureRequest, certificates: CertificatePaths, tmp_path: Path
-) -> Iterator[RunningBroker]:
-    running = RunningBroker(tmp_path / "db", certificates, request.param, FLAGS)
+@pytest.fixture
+def broker(certificates: CertificatePaths, tmp_path: Path) -> Iterator[RunningBroker]:
+    running = RunningBroker(tmp_path / "db", certificates, FLAGS)
     with running as broker, no_stumble(broker):
         yield broker
 

@@ -1,6 +1,5 @@
 """Running brokers for tests, and the promise that none of them ever stumbles."""
 
-import importlib.util
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +9,6 @@ import pytest
 
 from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.certificates import make_certificates
-from tests.outside.absence import absent
 from tests.outside.bystander import Bystander
 from tests.outside.server import RunningBroker, StartBroker, parse_fact
 from tests.outside.wire import Connection
@@ -30,14 +28,6 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> CertificatePaths:
     return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
-@pytest.fixture(scope="module", params=["hypercorn", "granian"])
-def server_kind(request: pytest.FixtureRequest) -> str:
-    kind: str = request.param
-    if importlib.util.find_spec(kind) is None:
-        absent(f"{kind} is not installed")
-    return kind
-
-
 @pytest.fixture(scope="module")
 def flags() -> tuple[str, ...]:
     """What the module's broker is started with; a module may say otherwise."""
@@ -46,13 +36,12 @@ def flags() -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def module_broker(
-    server_kind: str,
     certificates: CertificatePaths,
     flags: tuple[str, ...],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningBroker]:
     directory = tmp_path_factory.mktemp("db") / "miniqueue"
-    with RunningBroker(directory, certificates, server_kind, flags) as broker:
+    with RunningBroker(directory, certificates, flags) as broker:
         yield broker
 
 
@@ -67,17 +56,13 @@ def broker(module_broker: RunningBroker) -> Iterator[RunningBroker]:
 
 
 @pytest.fixture
-def start_broker(
-    server_kind: str, certificates: CertificatePaths, tmp_path: Path
-) -> Iterator[StartBroker]:
+def start_broker(certificates: CertificatePaths, tmp_path: Path) -> Iterator[StartBroker]:
     """Start a broker for this test alone, with the flags it needs."""
     with ExitStack() as stack:
 
         def start(*flags: str, program: str = "miniqueue_py") -> RunningBroker:
             directory = tmp_path / f"{next(_numbers)}" / "db"
-            broker = RunningBroker(
-                directory, certificates, server_kind, (*QUICK, *flags), program=program
-            )
+            broker = RunningBroker(directory, certificates, (*QUICK, *flags), program=program)
             stack.enter_context(no_stumble(broker))
             return stack.enter_context(broker)
 
@@ -95,10 +80,7 @@ async def connection(broker: RunningBroker) -> AsyncIterator[Connection]:
 async def bystander(
     broker: RunningBroker, connection: Connection, topic: str
 ) -> AsyncIterator[Bystander]:
-    """Who must not notice what the test does; nor must the log, down to its last line.
-
-    The panic of a server's own runtime is neither an error in JSON nor a traceback.
-    """
+    """Who must not notice what the test does; nor must the log, down to its last line."""
     seen = len(broker.log_lines())
     yield await Bystander.waiting(connection, topic)
     assert [line for line in broker.log_lines()[seen:] if not parse_fact(line)] == []

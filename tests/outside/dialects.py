@@ -17,13 +17,13 @@ ON_ANY_PORT = ("-dialect", ",".join(f"{name}=0" for name in DIALECTS))
 
 @contextmanager
 def dialect_broker(
-    directory: Path, certificates: CertificatePaths, server: str, *flags: str
+    directory: Path, certificates: CertificatePaths, *flags: str
 ) -> Iterator[RunningBroker]:
     """Run a broker with a port for each dialect, and a directory for ZapQ's snapshots."""
     snapshots = directory.parent / "snapshots"
     snapshots.mkdir(parents=True, exist_ok=True)
     more = (*ON_ANY_PORT, "-zapq-snapshots", str(snapshots), *flags)
-    with RunningBroker(directory, certificates, server, more) as broker:
+    with RunningBroker(directory, certificates, more) as broker:
         yield broker
 
 

@@ -25,20 +25,18 @@ PROJECT = Path(__file__).resolve().parents[2]
 class RunningBroker:
     """A broker on a directory, from its start to its end."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  as many as there are ways to start it
+    def __init__(
         self,
         directory: Path,
         certificates: CertificatePaths,
-        server: str = "hypercorn",
         flags: Sequence[str] = (),
         start_timeout: float = 15,
         program: str = "miniqueue_py",
     ) -> None:
         self.directory = directory
         self.ca = certificates.authority
-        self.server = server
         self._start_timeout = start_timeout
-        self._command = [sys.executable, "-m", program, "-server", server]
+        self._command = [sys.executable, "-m", program]
         self._command += ["-host", "127.0.0.1", "-port", "0", "-db", str(directory)]
         self._command += ["-cert", str(certificates.certificate), "-key", str(certificates.key)]
         self._command += ["-level", "info", *flags]
@@ -49,7 +47,7 @@ class RunningBroker:
         self.host, self.port = "", 0
 
     def __repr__(self) -> str:
-        return f"<RunningBroker {self.server} on port {self.port}>"
+        return f"<RunningBroker on port {self.port}>"
 
     def __enter__(self) -> Self:
         self.start()

@@ -22,8 +22,6 @@ pytestmark = pytest.mark.anyio
 TOPIC = "backlog"
 WAITING = 1_000_000
 CONSUMED = 20_000
-"""By each kind of server, one after the other, from the same backlog."""
-
 CREDIT = 100
 BODY_BYTES = 100
 BATCH = 1000
@@ -45,20 +43,20 @@ def backlog(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 async def fill(path: Path) -> None:
     storage = LevelStorage.open(str(path), fsync="never", fsync_interval_seconds=1)
-    for _ in range((WAITING + 2 * CONSUMED) // BATCH):
+    for _ in range((WAITING + CONSUMED) // BATCH):
         bodies = [os.urandom(BODY_BYTES) for _ in range(BATCH)]
         await storage.append(TOPIC, [Publication(bodies)], time.time(), keep_keys_for=0)
     await storage.aclose()
 
 
 async def test_a_million_waiting_messages_cost_less_than_64_megabytes(
-    backlog: Path, server_kind: str, certificates: CertificatePaths, tmp_path: Path
+    backlog: Path, certificates: CertificatePaths, tmp_path: Path
 ) -> None:
-    with RunningBroker(tmp_path / "empty", certificates, server_kind, QUICK) as idle:
+    with RunningBroker(tmp_path / "empty", certificates, QUICK) as idle:
         await use_a_little(idle)
         allowed = idle.rss_bytes() + ALLOWED_BYTES
 
-    with RunningBroker(backlog, certificates, server_kind, QUICK) as broker:
+    with RunningBroker(backlog, certificates, QUICK) as broker:
         await use_a_little(broker)
         assert broker.rss_bytes() < allowed
 
@@ -74,11 +72,11 @@ async def test_a_million_waiting_messages_cost_less_than_64_megabytes(
 
 
 async def test_the_first_message_of_a_million_is_delivered_soon_after_the_start(
-    backlog: Path, server_kind: str, certificates: CertificatePaths
+    backlog: Path, certificates: CertificatePaths
 ) -> None:
     start = time.monotonic()
 
-    with RunningBroker(backlog, certificates, server_kind, QUICK) as broker:
+    with RunningBroker(backlog, certificates, QUICK) as broker:
         async with await Connection.open(broker.port, broker.ca) as connection:
             consumer = await Consumer.open(connection, TOPIC, "INIT")
             await consumer.receive()

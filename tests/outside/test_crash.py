@@ -20,7 +20,7 @@ from tests.outside.wire import Connection
 
 pytestmark = pytest.mark.anyio
 
-KILLS = {"hypercorn": 10, "granian": 5}
+KILLS = 10
 """For each policy of fsync; two in five of them while order is watched."""
 
 EVENTS = ("publish confirmed", "delivery received", "ACK sent")
@@ -141,7 +141,7 @@ async def test_kill_9_loses_nothing_confirmed_and_brings_back_nothing_acknowledg
         async def consume(connection: Connection, fuse: Fuse) -> None:
             await book.consume(connection, fuse, at_random)
 
-        for _ in range(KILLS[broker.server] * 3 // 5):
+        for _ in range(KILLS * 3 // 5):
             clients = [book.publish] * PUBLISHERS + [consume] * CONSUMERS
             await live_once(broker, Fuse(broker, choices, EVENTS, LONGEST_LIFE), clients)
 
@@ -170,7 +170,7 @@ async def test_each_topic_goes_on_after_kill_9_with_what_was_in_flight_and_in_or
                 for _ in range(BACKLOG):
                     await book.publish_next(connection)
 
-        for _ in range(KILLS[broker.server] * 2 // 5):
+        for _ in range(KILLS * 2 // 5):
             clients = [client for book in books for client in (book.publish, consumer_of(book))]
             await live_once(broker, Fuse(broker, choices, EVENTS, LONGEST_LIFE), clients)
 

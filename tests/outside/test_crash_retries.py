@@ -22,7 +22,7 @@ from tests.outside.wire import Connection
 
 pytestmark = pytest.mark.anyio
 
-KILLS = {"hypercorn": 6, "granian": 4}
+KILLS = 6
 
 EVENTS = ("confirmed", "delivered", "settled", "redriven")
 LONGEST_LIFE = 150
@@ -144,7 +144,7 @@ async def test_kill_9_among_delays_retries_dead_letters_and_duplicates(
             policy = {"maxDeliveries": MOST_ATTEMPTS, "backoff": BACKOFF}
             await set_policy(connection, topic, **policy)
 
-        for _ in range(KILLS[broker.server]):
+        for _ in range(KILLS):
             clients = [run.publish] * PUBLISHERS + [run.consume] * CONSUMERS + [run.redrive]
             await live_once(broker, Fuse(broker, choices, EVENTS, LONGEST_LIFE), clients)
             run.fates.forget_unwritten()

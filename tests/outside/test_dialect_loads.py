@@ -32,10 +32,10 @@ MESSAGES = 1000
 
 @pytest.fixture(scope="module")
 def module_broker(
-    server_kind: str, certificates: CertificatePaths, tmp_path_factory: pytest.TempPathFactory
+    certificates: CertificatePaths, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningBroker]:
     directory = tmp_path_factory.mktemp("loads") / "db"
-    with dialect_broker(directory, certificates, server_kind, *QUICK) as broker:
+    with dialect_broker(directory, certificates, *QUICK) as broker:
         yield broker
 
 

@@ -50,14 +50,14 @@ def test_flags_beat_variables(start_broker: StartBroker, monkeypatch: pytest.Mon
 
 
 def test_zapq_over_https_with_a_certificate_of_openssl(
-    server_kind: str, tmp_path: Path, certificates: CertificatePaths
+    tmp_path: Path, certificates: CertificatePaths
 ) -> None:
     make = "openssl req -x509 -newkey rsa:2048 -days 365 -nodes"
     make += " -keyout key.pem -out cert.pem -subj /CN=localhost"
     subprocess.run(make.split(), cwd=tmp_path, check=True, capture_output=True)
     theirs = replace(certificates, certificate=tmp_path / "cert.pem", key=tmp_path / "key.pem")
 
-    with RunningBroker(tmp_path / "db", theirs, server_kind, QUICK) as broker:
+    with RunningBroker(tmp_path / "db", theirs, QUICK) as broker:
         url = f"https://localhost:{broker.port}/zapq/health"
         said = subprocess.run([find_curl(), "-sk", url], check=True, capture_output=True)
 

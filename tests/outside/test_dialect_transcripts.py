@@ -25,10 +25,10 @@ TRANSCRIPTS = Path(__file__).resolve().parents[1] / "dialects" / "transcripts"
 
 @pytest.fixture(scope="module")
 def module_broker(
-    server_kind: str, certificates: CertificatePaths, tmp_path_factory: pytest.TempPathFactory
+    certificates: CertificatePaths, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningBroker]:
     directory = tmp_path_factory.mktemp("dialects") / "db"
-    with dialect_broker(directory, certificates, server_kind, *QUICK) as broker:
+    with dialect_broker(directory, certificates, *QUICK) as broker:
         put_what_is_no_snapshot(directory.parent / "snapshots")
         yield broker
 

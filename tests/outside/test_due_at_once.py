@@ -36,10 +36,10 @@ async def fill(path: Path) -> None:
 
 
 async def test_other_topics_are_served_while_many_messages_come_due(
-    server_kind: str, certificates: CertificatePaths, tmp_path: Path
+    certificates: CertificatePaths, tmp_path: Path
 ) -> None:
     await fill(tmp_path / "db")
-    broker = RunningBroker(tmp_path / "db", certificates, server_kind, QUICK)
+    broker = RunningBroker(tmp_path / "db", certificates, QUICK)
     with broker, no_stumble(broker):
         async with await Connection.open(broker.port, broker.ca) as connection:
             other = await Consumer.waiting(connection, "other")

@@ -45,8 +45,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def broker(disk: Path, server_kind: str, certificates: CertificatePaths) -> Iterator[RunningBroker]:
-    with RunningBroker(disk / "db", certificates, server_kind, ("-period", "50ms")) as broker:
+def broker(disk: Path, certificates: CertificatePaths) -> Iterator[RunningBroker]:
+    with RunningBroker(disk / "db", certificates, ("-period", "50ms")) as broker:
         yield broker
         assert broker.is_running, "\n".join(broker.log_lines()[-50:])
         assert not any("Traceback" in line for line in broker.log_lines())

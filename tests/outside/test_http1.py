@@ -118,7 +118,7 @@ async def test_a_length_over_the_limit_is_refused(
         await plain.ask("POST", f"/publish/{topic}", "Content-Length: 2000000", *headers)
 
         status, head = await plain.read_head()
-        if status == 100:  # a server may say so before it has asked us
+        if status == 100:  # said before the broker has looked at the length
             status, head = await plain.read_head()
         assert status == 413
         assert_problem(await plain.read_body(head))
@@ -215,7 +215,7 @@ async def test_a_header_of_100_kb_is_refused(
         head = f"POST /publish/{topic} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"
         raw.send(f"{head}X-Huge: {HUGE}\r\n\r\n".encode())
         raw.read_until(lambda received: b"\r\n\r\n" in received)
-        assert raw.received == b"" or raw.received.startswith(b"HTTP/1.1 4")
+        assert raw.received.startswith(b"HTTP/1.1 431")
 
     await expect_messages(connection, topic)
 

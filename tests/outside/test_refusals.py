@@ -5,7 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,12 +32,12 @@ def good(certificates: CertificatePaths, tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", ""])
 def test_a_port_in_use(
-    start_broker: StartBroker, good: list[str], tmp_path: Path, host: str, server_kind: str
+    start_broker: StartBroker, good: list[str], tmp_path: Path, host: str
 ) -> None:
     broker = start_broker()
     port = str(broker.port)
 
-    line = refusal([*good, "-server", server_kind, "-host", host, "-port", port], tmp_path)
+    line = refusal([*good, "-host", host, "-port", port], tmp_path)
 
     assert line.startswith(f"-port: cannot listen on {host or '*'}:{port}: Address already in use")
     assert broker.is_running
@@ -51,12 +51,12 @@ def test_an_address_that_is_not_ours(good: list[str], tmp_path: Path, host: str)
 
 
 def test_a_database_that_another_broker_has_open(
-    start_broker: StartBroker, good: list[str], tmp_path: Path, server_kind: str
+    start_broker: StartBroker, good: list[str], tmp_path: Path
 ) -> None:
     broker = start_broker()
     directory = str(broker.directory)
 
-    line = refusal([*good, "-server", server_kind, "-db", directory], tmp_path)
+    line = refusal([*good, "-db", directory], tmp_path)
 
     assert line == f"-db: {directory} cannot be opened: another broker has it open"
     assert broker.is_running
@@ -236,6 +236,29 @@ def test_a_bad_word_on_the_command_line(flag: str, words: Sequence[str], tmp_pat
 
     assert re.match(rf"{flag}(=x)?: ", line)
     assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "place"),
+    [
+        (["-server", "granian"], {}, ""),
+        ([], {"MINIQUEUE_SERVER": "granian"}, " (MINIQUEUE_SERVER)"),
+        (["-config", "broker.toml"], {}, " (broker.toml)"),
+    ],
+    ids=["flag", "variable", "file"],
+)
+def test_the_server_that_is_gone(
+    tmp_path: Path, words: Sequence[str], environ: Mapping[str, str], place: str
+) -> None:
+    (tmp_path / "broker.toml").write_text("server = 'granian'\n")
+
+    line = refusal(words, tmp_path, environ)
+
+    assert line == (
+        "-server: 'granian' is gone: hypercorn is the only server there is; "
+        f"leave the setting out{place}"
+    )
+    assert names_in(tmp_path) == ["broker.toml"]
 
 
 def test_a_bad_variable(tmp_path: Path) -> None:

@@ -33,17 +33,15 @@ from tests.outside.settler import LONG
 pytestmark = pytest.mark.anyio
 
 MESSAGES = 100_000
-KILLS = {"hypercorn": 10, "granian": 5}
+KILLS = 10
 BEYOND = 1.2
 """So many times as long as an undisturbed one takes, for the last instants."""
 
 
 @pytest.fixture
-def broker(
-    server_kind: str, certificates: CertificatePaths, tmp_path: Path
-) -> Iterator[RunningBroker]:
+def broker(certificates: CertificatePaths, tmp_path: Path) -> Iterator[RunningBroker]:
     flags = (*QUICK, "-zapq-max-msgs", "200K")
-    with dialect_broker(tmp_path / "db", certificates, server_kind, *flags) as broker:
+    with dialect_broker(tmp_path / "db", certificates, *flags) as broker:
         yield broker
 
 
@@ -53,7 +51,7 @@ def snapshots(broker: RunningBroker) -> Path:
 
 
 async def test_snapshot_is_the_old_one_or_the_new_one_whenever_its_writer_is_killed(
-    broker: RunningBroker, snapshots: Path, server_kind: str
+    broker: RunningBroker, snapshots: Path
 ) -> None:
     queue = numbered("first")
     write(snapshots / "first.json", queue)
@@ -63,7 +61,7 @@ async def test_snapshot_is_the_old_one_or_the_new_one_whenever_its_writer_is_kil
     drafts = 0
 
     with seeded_random() as choices:
-        for instant in instants(choices, KILLS[server_kind], seconds):
+        for instant in instants(choices, KILLS, seconds):
             before = read(snapshots / "queue.json")
             last = b"and %d" % len(queue)
             await post(broker, "enqueue", last)
@@ -82,7 +80,7 @@ async def test_snapshot_is_the_old_one_or_the_new_one_whenever_its_writer_is_kil
 
 
 async def test_queue_is_the_old_one_or_the_new_one_whenever_its_load_is_killed(
-    broker: RunningBroker, snapshots: Path, server_kind: str
+    broker: RunningBroker, snapshots: Path
 ) -> None:
     before = numbered("first")
     write(snapshots / "first.json", before)
@@ -90,7 +88,7 @@ async def test_queue_is_the_old_one_or_the_new_one_whenever_its_load_is_killed(
     halves = 0
 
     with seeded_random() as choices:
-        for instant in instants(choices, KILLS[server_kind], seconds):
+        for instant in instants(choices, KILLS, seconds):
             new = numbered(f"{instant}")
             write(snapshots / "queue.json", new)
 

@@ -1,1 +1,1 @@
-"""One small file a server: the same application, certificates and drain on each."""
+"""Hypercorn, and what a broker needs of it that it does not do by itself."""
