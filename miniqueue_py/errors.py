@@ -171,11 +171,31 @@ class Unavailable(MiniqueueError):
     """Not now: repeat later, or elsewhere."""
 
 
+class TooMuchUploaded(Unavailable):
+    """Bodies that are not whole take all the memory that is for them; repeat soon."""
+
+    def __init__(self) -> None:
+        super().__init__("too much is being uploaded at once; try again later")
+
+
 class ShuttingDown(Unavailable):
     """The broker drains and takes nothing new; its successor will."""
 
     def __init__(self) -> None:
         super().__init__("the broker is draining; try again when it has restarted")
+
+
+class ConnectionLost(Unavailable):
+    """The connection broke, or the broker ended a request by force.
+
+    Whatever had no answer by then may or may not have happened, unless the
+    broker refused to begin it: nothing of that was done.
+    """
+
+    def __init__(self, cause: str, *, is_refused: bool = False) -> None:
+        super().__init__(f"the connection to the broker was lost: {cause}")
+        self.cause = cause
+        self.is_refused = is_refused
 
 
 class StorageUnavailable(Unavailable):

@@ -183,7 +183,8 @@ def _in_options(error: MiniqueueError) -> str:
 
 
 def _status_of(error: MiniqueueError) -> int:
-    from miniqueue_py.client.errors import CannotConnect, ConnectionLost  # noqa: PLC0415
+    from miniqueue_py.client.errors import CannotConnect  # noqa: PLC0415
+    from miniqueue_py.errors import ConnectionLost  # noqa: PLC0415
 
     match error:
         case CannotConnect() | ConnectionLost():

@@ -16,12 +16,12 @@ from typing import NamedTuple, Self
 import anyio
 from anyio.abc import TaskGroup
 
-from miniqueue_py.client.connection import Header
 from miniqueue_py.client.connections import Connections
 from miniqueue_py.client.errors import CannotConnect, ClientClosed, Misuse, NotABroker
 from miniqueue_py.client.operations import Operations, segment
 from miniqueue_py.client.publisher import Publisher
 from miniqueue_py.client.requests import Answer, Requests
+from miniqueue_py.client.streams import Header
 from miniqueue_py.client.subscription import Subscription
 from miniqueue_py.client.terms import Terms, as_body, check_header
 from miniqueue_py.client.threads import Owner

@@ -10,16 +10,12 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from miniqueue_py.client.connection import Connection, Header
-from miniqueue_py.client.errors import (
-    CannotConnect,
-    CertificateRefused,
-    ClientClosed,
-    ConnectionLost,
-    NotHttp2,
-)
+from miniqueue_py.client.connection import Connection
+from miniqueue_py.client.errors import CannotConnect, CertificateRefused, ClientClosed, NotHttp2
 from miniqueue_py.client.stream import Stream
+from miniqueue_py.client.streams import Header
 from miniqueue_py.client.tls import Address, Trust
+from miniqueue_py.errors import ConnectionLost
 
 GREETING_SECONDS = 10.0
 """From the first byte to the broker's settings."""

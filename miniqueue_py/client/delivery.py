@@ -74,14 +74,14 @@ class Holder(Protocol):
 class Held:
     """A message that was handed out, and what is known of it: `Delivery` without its verbs."""
 
-    __slots__ = ("_body", "_facts", "_holder", "_more", "is_settled")
+    __slots__ = ("_body", "_holder", "_more", "facts", "is_settled")
 
     def __init__(
         self, holder: Holder, facts: PlainDelivery, more: Mapping[str, Any] | None = None
     ) -> None:
         # Made by the hundred thousand a second: what is asked for rarely is read when it is.
         self._holder = holder
-        self._facts = facts
+        self.facts = facts
         self._more = more
         self._body: bytes | None = None
         self.is_settled = False
@@ -94,7 +94,7 @@ class Held:
     @property
     def parts(self) -> tuple[Holder, PlainDelivery, Mapping[str, Any] | None]:
         """What it is made of, to make another of it."""
-        return self._holder, self._facts, self._more
+        return self._holder, self.facts, self._more
 
     @property
     def topic(self) -> str:
@@ -103,7 +103,10 @@ class Held:
     @property
     def body(self) -> bytes:
         if self._body is None:
-            self._body = _decoded(self._facts[0])
+            try:  # as `_decoded` does, and once for each message: no call that is not needed
+                self._body = a2b_base64(self.facts[0])
+            except binascii.Error as error:
+                raise ProtocolError(self.facts[0]) from error
         return self._body
 
     @property
@@ -114,22 +117,22 @@ class Held:
     @property
     def id(self) -> int:
         """The number of the delivery on its stream, from 1."""
-        return int(self._facts[1])
+        return int(self.facts[1])
 
     @property
     def attempt(self) -> int:
         """How often the message was handed out, this one included."""
-        return int(self._facts[2])
+        return int(self.facts[2])
 
     @property
     def message_id(self) -> str:
         """Of the message, wherever it goes."""
-        return self._facts[3].decode()
+        return self.facts[3].decode()
 
     @property
     def published_at(self) -> datetime | None:
         """None for a message that an older version stored."""
-        return _instant(int(self._facts[4])) if self._facts[4] else None
+        return _instant(int(self.facts[4])) if self.facts[4] else None
 
     @property
     def dack_count(self) -> int:
@@ -161,7 +164,7 @@ class Held:
         if self._more is None:
             return (
                 b'{"msg":"%b","id":%b,"attempt":%b,"messageId":"%b","publishedAt":%b}\n'
-                % self._facts
+                % self.facts
             )
         return json.dumps(self._more, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 

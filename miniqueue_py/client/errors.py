@@ -37,17 +37,6 @@ class NotABroker(CannotConnect):
     """Whoever answers is no miniqueue broker."""
 
 
-class ConnectionLost(Unavailable):
-    """The connection broke, or the broker ended a request by force.
-
-    Whatever had no answer by then may or may not have happened.
-    """
-
-    def __init__(self, cause: str) -> None:
-        super().__init__(f"the connection to the broker was lost: {cause}")
-        self.cause = cause
-
-
 class NoAnswer(Unavailable):
     """The time for a request is over; what it asked for may or may not have happened."""
 

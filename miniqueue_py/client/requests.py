@@ -13,19 +13,19 @@ from typing import Any, TypeVar
 import anyio
 
 from miniqueue_py.client.backoff import Backoff
-from miniqueue_py.client.connection import Header
 from miniqueue_py.client.connections import Connections
 from miniqueue_py.client.errors import (
     CertificateRefused,
-    ConnectionLost,
     NoAnswer,
     NotABroker,
     NotHttp2,
     TokenRefused,
 )
 from miniqueue_py.client.stream import Stream
+from miniqueue_py.client.streams import Header
 from miniqueue_py.errors import (
     BadRequest,
+    ConnectionLost,
     Contradiction,
     MiniqueueError,
     ProtocolError,
@@ -35,7 +35,8 @@ from miniqueue_py.errors import (
 )
 
 MOST_AT_ONCE = 64
-"""Requests under way. Servers take longer for each of a thousand than for each of a hundred."""
+"""Requests under way. More is no faster, and a thousand would open ten connections where a
+proxy lets a hundred streams on each."""
 
 T = TypeVar("T")
 
@@ -119,7 +120,8 @@ class Requests:
         self, error: Unavailable | TopicFull, backoff: Backoff, *, is_repeatable: bool = True
     ) -> float:
         """Return when the same may be tried again; raise `error` if that makes no sense."""
-        if isinstance(error, HOPELESS) or (isinstance(error, ConnectionLost) and not is_repeatable):
+        is_in_doubt = isinstance(error, ConnectionLost) and not error.is_refused
+        if isinstance(error, HOPELESS) or (is_in_doubt and not is_repeatable):
             raise error
         if isinstance(error, TopicFull):
             if not self.wait_when_full:
@@ -158,7 +160,7 @@ class Requests:
     async def wait_accepted(self, stream: Stream) -> None:
         """Wait for the beginning of a good answer. Raises what another one means."""
         with anyio.move_on_after(self.timeout_seconds) as wait:
-            await stream.wait_answered()
+            await stream.wait_begun()
         if wait.cancelled_caught:
             raise ConnectionLost(f"a stream had no answer for {self.timeout_seconds:g} s")
         if stream.status != _OK:

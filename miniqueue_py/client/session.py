@@ -6,13 +6,14 @@ subscription goes on in another one.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from threading import get_ident
 from typing import Any, NoReturn
 
 from miniqueue_py.client.delivery import Delivery, Held
-from miniqueue_py.client.errors import AlreadySettled, ConnectionLost, DeliveryLost
+from miniqueue_py.client.errors import AlreadySettled, DeliveryLost, WrongThread
 from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.threads import Owner
-from miniqueue_py.errors import LeaseExpired, ProtocolError, SettlementError
+from miniqueue_py.errors import ConnectionLost, LeaseExpired, ProtocolError, SettlementError
 from miniqueue_py.protocol.answers import Deliveries, Line, LineReader, PlainDelivery
 from miniqueue_py.protocol.commands import UNRECOGNISED
 from miniqueue_py.protocol.settlements import Settlement, Settlements
@@ -47,7 +48,7 @@ class Session:
         self.needs_care = False
         """It has much to say, so that the broker may have nothing left to send; or it broke."""
         self._stream = stream
-        self._check_thread = owner.check
+        self._owner = owner
         self._lines = LineReader(LONGEST_LINE_BYTES)
         self._settlements = Settlements()
         self._settled: list[Settlement] = []
@@ -161,10 +162,11 @@ class Session:
 
     def settle(self, delivery: Delivery, word: str) -> None:
         # Once for each message: no call in here that is not needed.
-        self._check_thread()
+        if get_ident() != self._owner.thread:
+            raise WrongThread
         if self.has_leases:
             self.look()
-        number = delivery.id
+        number = int(delivery.facts[1])
         if delivery.is_settled or self.is_over or (self._expired and number in self._expired):
             raise self._problem_with(delivery, word)
         delivery.is_settled = True

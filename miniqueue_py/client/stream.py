@@ -9,8 +9,12 @@ does not read holds back the server, and nobody else.
 from collections import deque
 from collections.abc import Callable, Mapping
 
+import anyio
+
 from miniqueue_py.client.bell import Bell
-from miniqueue_py.client.errors import ConnectionLost
+from miniqueue_py.errors import ConnectionLost
+
+NUDGE_SECONDS = 0.5
 
 
 class Stream:
@@ -28,6 +32,8 @@ class Stream:
         self.number = number
         self.source: Callable[[], bytes] | None = None
         """Asked for more to send whenever there is room."""
+        self.nudge: Callable[[], None] | None = None
+        """Has whoever is at the other end say something."""
         self.on_broken: Callable[[], None] | None = None
         """Told when the stream ends by force."""
         self.status: int | None = None
@@ -44,10 +50,13 @@ class Stream:
         self._room_step = room_step
         self._incoming: deque[bytes] = deque()
         self._sink: Callable[[bytes], None] | None = None
+        self._came = 0
+        """Bytes that came, and that the server may not send again yet."""
         self._taken = 0
-        """Bytes that were taken, and that the server does not know of."""
+        """Those of them that were taken."""
         self.failure: str | None = None
         """What ended it by force."""
+        self._is_refused = False
         self._news = Bell()
 
     def __repr__(self) -> str:
@@ -100,8 +109,21 @@ class Stream:
         """Wait for the status and the headers. Raises ConnectionLost."""
         while self.status is None:
             if self.failure is not None:
-                raise ConnectionLost(self.failure)
+                raise ConnectionLost(self.failure, is_refused=self._is_refused)
             await self._news.wait()
+
+    async def wait_begun(self) -> None:
+        """Wait for the same of an answer whose body may be long in coming.
+
+        nginx 1.22 keeps the head of such an answer until it has something else to say on
+        the connection, which it has if it is asked for a sign of life.
+        """
+        while self.status is None and self.failure is None:
+            with anyio.move_on_after(NUDGE_SECONDS) as wait:
+                await self._news.wait()
+            if wait.cancelled_caught and self.nudge is not None:
+                self.nudge()
+        await self.wait_answered()
 
     async def receive(self) -> bytes:
         """Wait for more of the answer and take all that is there; b"" is its end.
@@ -110,7 +132,7 @@ class Stream:
         """
         while not self._incoming:
             if self.failure is not None:
-                raise ConnectionLost(self.failure)
+                raise ConnectionLost(self.failure, is_refused=self._is_refused)
             if self.has_ended or self._sink is not None:
                 return b""
             await self._news.wait()
@@ -129,16 +151,37 @@ class Stream:
         """Let the server send as much again, a good piece at a time: each costs it a frame."""
         self._taken += size
         if self._taken >= self._room_step and not self.has_ended and self.failure is None:
+            self._came -= self._taken
             self._open_window(self.number, self._taken)
             self._taken = 0
 
-    # What the connection tells.
+    # What the connection asks and tells.
+
+    def next_piece(self, most: int) -> tuple[bytes, bool]:
+        """Return what is to be sent now, and whether that is the end of it."""
+        outgoing = self.outgoing
+        while self.source is not None and len(outgoing) < most:
+            more = self.source()
+            if not more:
+                break
+            outgoing += more
+        data = bytes(outgoing[:most])
+        del outgoing[:most]
+        self.has_sent_all = self.is_ending and len(data) < most
+        return data, self.has_sent_all
+
+    def make_all_room(self) -> None:
+        """Give back all that came, taken or not: nothing more comes on this stream."""
+        if self._came:
+            self._open_window(self.number, self._came)
+            self._came = 0
 
     def take_answer(self, status: int, headers: Mapping[str, str]) -> None:
         self.status, self.headers = status, headers
         self._news.ring()
 
     def take_data(self, data: bytes) -> None:
+        self._came += len(data)
         if self._sink is None:
             self._incoming.append(data)
         else:
@@ -152,10 +195,11 @@ class Stream:
             self.failure = "a request ended without an answer"
         self._news.ring()
 
-    def fail(self, cause: str) -> None:
-        """End the stream by force."""
+    def fail(self, cause: str, *, is_refused: bool = False) -> None:
+        """End the stream by force; if it is refused, the broker did nothing of it."""
         if not self.has_ended and self.failure is None:
             self.failure = cause
+            self._is_refused = is_refused
             if self.on_broken is not None:
                 self.on_broken()
         self._news.ring()

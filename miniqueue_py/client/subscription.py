@@ -18,12 +18,18 @@ from anyio.lowlevel import checkpoint
 
 from miniqueue_py.client.backoff import Backoff
 from miniqueue_py.client.delivery import Delivery
-from miniqueue_py.client.errors import ClientClosed, ConnectionLost, Misuse, NoAnswer
+from miniqueue_py.client.errors import ClientClosed, Misuse, NoAnswer
 from miniqueue_py.client.requests import Requests
 from miniqueue_py.client.session import Session
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.client.topic import Topic
-from miniqueue_py.errors import BadParameter, MiniqueueError, TopicNotFound, Unavailable
+from miniqueue_py.errors import (
+    BadParameter,
+    ConnectionLost,
+    MiniqueueError,
+    TopicNotFound,
+    Unavailable,
+)
 
 log = logging.getLogger("miniqueue.client")
 

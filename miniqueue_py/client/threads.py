@@ -12,13 +12,13 @@ class Owner:
     """Who opened a client: the event loop may use it, the task closes it."""
 
     def __init__(self) -> None:
-        self._thread = get_ident()
+        self.thread = get_ident()
         self._loop = current_token()
         self._task = anyio.get_current_task().id
 
     def check(self) -> None:
         """Raise WrongThread for another thread. Another loop would be in one, or a later one."""
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             raise WrongThread
 
     def check_loop(self) -> None:

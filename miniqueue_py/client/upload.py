@@ -16,12 +16,19 @@ import anyio
 
 from miniqueue_py.client.backoff import Backoff
 from miniqueue_py.client.bell import Bell
-from miniqueue_py.client.errors import ClientClosed, ConnectionLost, Forgotten, NoAnswer
+from miniqueue_py.client.errors import ClientClosed, Forgotten, NoAnswer
 from miniqueue_py.client.requests import FIRST_OF_SERVER, TOO_MANY, Requests
 from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.terms import Terms
 from miniqueue_py.client.unconfirmed import Unconfirmed
-from miniqueue_py.errors import BadRequest, MiniqueueError, ProtocolError, TopicFull, Unavailable
+from miniqueue_py.errors import (
+    BadRequest,
+    ConnectionLost,
+    MiniqueueError,
+    ProtocolError,
+    TopicFull,
+    Unavailable,
+)
 from miniqueue_py.protocol.answers import Line, LineReader
 from miniqueue_py.protocol.lines import published_line
 

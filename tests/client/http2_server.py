@@ -149,7 +149,7 @@ class Conversation:
         self._answer(stream)
 
     def _answer(self, stream: int) -> None:
-        if stream in self._answered:
+        if stream in self._answered or stream > self._last:
             return
         answer = self._server.answer(self._requests[stream])
         if answer is None:

@@ -31,6 +31,7 @@ from tests.outside.seed import seeded_random
 pytestmark = pytest.mark.anyio
 
 RUBBISH = {
+    "text, to HTTP/2 a frame of 4.7 MB": b"HTTP/1.1 400 Bad Request\r\n\r\n",
     "data on no stream": b"\0\0\1\0\0\0\0\0\0x",
     "data on a stream that was never opened": b"\0\0\1\0\0\0\0\0\x63x",
     "settings of an odd length": b"\0\0\5\4\0\0\0\0\0" + bytes(5),
@@ -308,9 +309,9 @@ async def test_a_server_that_sends_rubbish_is_left_and_asked_again(
 async def test_a_frame_without_end_is_given_up_when_the_time_is_over(
     certificates: CertificatePaths,
 ) -> None:
-    """Text in the middle of a connection: to HTTP/2 it is a frame of 4.7 MB."""
-    text = b"HTTP/1.1 400 Bad Request\r\n\r\n"
-    with bad_servers.raves_behind_answers(certificates, text) as server:
+    """It is as long as a frame may be and of an unknown type, and only begins."""
+    beginning = b"\x0f\xff\xff\xee" + bytes(5)
+    with bad_servers.raves_behind_answers(certificates, beginning) as server:
         begun = time.monotonic()
         with pytest.raises(Unavailable, match=r"0\.3 s"):
             async with Client(server.url, ca=certificates.authority, timeout_seconds=0.3) as queue:

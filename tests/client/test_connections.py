@@ -1,5 +1,6 @@
 """One connection for everything, another before it is full, and a new one when it is lost."""
 
+import threading
 from pathlib import Path
 
 import anyio
@@ -7,10 +8,11 @@ import pytest
 
 from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.client import Client, client, subscription
-from miniqueue_py.client.errors import CannotConnect, ConnectionLost
-from miniqueue_py.errors import Unavailable
+from miniqueue_py.client.errors import CannotConnect
+from miniqueue_py.errors import ConnectionLost, Unavailable
 from tests.client import bad_servers
 from tests.client.conftest import FLAGS
+from tests.client.http2_server import Answer, Request, json_answer
 from tests.client.proxy import Proxy
 from tests.client.waiting import PATIENCE, publish_all, take, wait_counts, wait_until
 from tests.outside.server import RunningBroker
@@ -90,14 +92,90 @@ async def test_many_requests_at_once_stay_below_the_stream_limit(
 
 
 async def test_a_goaway_takes_nothing_with_it(certificates: CertificatePaths) -> None:
-    """Each connection answers three requests and then wants no more."""
+    """Each connection answers three requests and then wants no more.
+
+    The subscription is the second request of the first one, and stays there.
+    """
     with bad_servers.leaves(certificates, after=3) as server:
         async with Client(server.url, ca=certificates.authority) as queue:
             with anyio.fail_after(PATIENCE):
-                for number in range(10):
-                    await queue.publish("t", b"%d" % number)
+                async with (
+                    queue.subscribe("t", lease=60) as deliveries,
+                    anyio.create_task_group() as tasks,
+                ):
+                    tasks.start_soon(deliveries.receive)
+                    for number in range(10):
+                        await queue.publish("t", b"%d" % number)
+                    tasks.cancel_scope.cancel()
 
+    assert sum(request.path.startswith("/subscribe/") for request in server.requests) == 1
     assert 4 <= server.accepted <= 6
+
+
+async def test_what_is_delivered_behind_a_goaway_is_received_and_settled(
+    certificates: CertificatePaths,
+) -> None:
+    """The old connection goes on as if nothing were, while requests go over others."""
+    delivery = b'{"msg":"1","id":1,"attempt":1,"messageId":"1-1"}\n'
+
+    def answer(request: Request) -> Answer | None:
+        if not request.path.startswith("/subscribe/"):
+            return bad_servers.as_a_broker(request)
+        return Answer(200, delivery, stays_open=True, goaway=True)
+
+    with bad_servers.http2(certificates, answer) as server:
+        async with Client(server.url, ca=certificates.authority) as queue:
+            with anyio.fail_after(PATIENCE):
+                async with queue.subscribe("t", lease=60) as deliveries:
+                    held = await deliveries.receive()
+                    await queue.publish("t", b"2")
+                    await held.ack()
+                [subscribed] = [each for each in server.requests if "/subscribe/" in each.path]
+                await wait_until(lambda: subscribed.is_complete, "the end of the old stream")
+
+    assert subscribed.body.startswith(b'"INIT ')
+    assert b"ACK" in subscribed.body
+    assert server.accepted == 2
+
+
+async def test_a_connection_is_closed_when_a_goaway_left_nothing_on_it(
+    certificates: CertificatePaths,
+) -> None:
+    with bad_servers.leaves(certificates, after=2) as server, Proxy(server.port) as proxy:
+        async with Client(proxy.url, ca=certificates.authority) as queue:
+            await queue.publish("t", b"1")
+
+            await wait_until(lambda: proxy.open_links == 0, "the end of the connection")
+
+
+async def test_what_a_goaway_refuses_is_asked_again_elsewhere(
+    certificates: CertificatePaths,
+) -> None:
+    """Nothing of it was done: so that holds too for what is not repeated when in doubt."""
+    has_both = threading.Event()
+
+    def answer(request: Request) -> Answer | None:
+        if "/redrive" in request.path:
+            return json_answer(200, {"redriven": 7}) if request.connection > 1 else None
+        good = bad_servers.as_a_broker(request)
+        if good is None or not request.path.startswith("/publish/"):
+            return good
+        has_both.wait(PATIENCE)
+        return Answer(good.status, good.body, good.headers, goaway=True)
+
+    with bad_servers.http2(certificates, answer) as server:
+        async with Client(server.url, ca=certificates.authority) as queue:
+            with anyio.fail_after(PATIENCE):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(queue.publish, "t", b"1")
+                    await wait_until(lambda: len(server.requests) == 2, "the publish")
+                    tasks.start_soon(queue.redrive, "t")
+                    await anyio.wait_all_tasks_blocked()
+                    has_both.set()
+            await wait_until(lambda: len(server.requests) == 4, "both of its requests")
+
+    redrives = [each.connection for each in server.requests if "/redrive" in each.path]
+    assert sorted(redrives) == [1, 2]
 
 
 async def test_requests_under_way_at_a_goaway_are_asked_again_elsewhere(

@@ -5,11 +5,10 @@ import re
 import anyio
 import pytest
 
-from miniqueue_py.client.errors import ConnectionLost
 from miniqueue_py.client.session import Session
 from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.threads import Owner
-from miniqueue_py.errors import SettlementError
+from miniqueue_py.errors import ConnectionLost, SettlementError
 from tests.client.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
