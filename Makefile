@@ -39,8 +39,7 @@ pytest: $(STAMP)
 	$(BIN)/pytest -n 2 --dist worksteal
 
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks floor
-	$(BIN)/python -m benchmarks all
+	$(BIN)/python -m benchmarks peers --quick
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

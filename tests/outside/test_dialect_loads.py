@@ -1,6 +1,6 @@
 """The loads that the other systems' documents suggest: many at once, and each message counted.
 
-`python -m benchmarks dialects` carries the 50,000 of ZapQ's README, and times them.
+`python -m benchmarks peers --works http1` times the same requests.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from benchmarks.keep_alive import drive, from_each, get, post
 from miniqueue_py.certificate_paths import CertificatePaths
 from tests.outside.conftest import QUICK
 from tests.outside.dialects import dialect_broker, dialect_url, empty
+from tests.outside.keep_alive import drive, from_each, get, post
 from tests.outside.server import RunningBroker
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,1 @@
+"""Attacks on a broker, and what they leave of its lawful clients' share."""
