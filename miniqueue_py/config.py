@@ -20,6 +20,7 @@ from miniqueue_py.setting import (
     at_least_one,
     dialect_setting,
     duration,
+    limit_setting,
     one_of,
     only_server,
     path,
@@ -78,7 +79,13 @@ class Settings:
         "drain", duration("0", "24h"), "10s", "when stopping, time to settle what is in flight"
     )
     keepalive_seconds: float = setting(
-        "keepalive", duration("1s", "9h"), "30s", "silence until TCP asks if the client is there"
+        "keepalive", duration("1s", "9h"), "30s", "silence until a client is asked if it is there"
+    )
+    max_connections: int = limit_setting(
+        "max-connections", parse_count, "0", "open at once; 0: as many as descriptors allow"
+    )
+    max_connections_per_address: int = limit_setting(
+        "max-connections-per-address", parse_count, "0", "of them by one address; 0: no bound"
     )
     max_message_bytes: int = setting(
         "max-message", size("1", "256M"), "1M", "the largest message, at most 256M"

@@ -22,11 +22,14 @@ from miniqueue_py.broker.timekeeper import Timekeeper
 from miniqueue_py.config import Settings
 from miniqueue_py.dialect_address import DialectAddress
 from miniqueue_py.errors import BadSetting
+from miniqueue_py.freed_memory import give_memory_back
+from miniqueue_py.http.batch import FAREWELL_SECONDS
 from miniqueue_py.http.dialects.options import TASKS, DialectOptions, ZapqOptions, ZoldyqOptions
 from miniqueue_py.http.doors import Desk, Doors
 from miniqueue_py.http.listener import open_listener, url_of
+from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
 from miniqueue_py.http.servers.hypercorn import run_hypercorn
-from miniqueue_py.http.subscription import FAREWELL_SECONDS
+from miniqueue_py.http2.choose import codec_name
 from miniqueue_py.storage import open_storage
 from miniqueue_py.telemetry import structlog
 from miniqueue_py.telemetry.metrics import Metrics
@@ -34,6 +37,10 @@ from miniqueue_py.telemetry.observer import log_events
 from miniqueue_py.telemetry.rates import Rates
 
 log = structlog.get_logger("miniqueue")
+
+KEPT_DESCRIPTORS = 1200
+"""That connections do not get: LevelDB has up to 1,000 tables open, and there are the log,
+listeners, and handshakes that are under way."""
 
 LAST_ANSWERS_SECONDS = FAREWELL_SECONDS + 0.5
 """Beyond -drain: the last lines of streams are on their way."""
@@ -44,6 +51,7 @@ def run(settings: Settings, *, certificate: Path, key: Path) -> int:
 
     Raises BadSetting and DatabaseRefused before anything is served.
     """
+    codec_name()  # told here if it is wrong, and not to the first client
     _open_the_files_we_may()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, certificate, key))
@@ -62,6 +70,7 @@ async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
         dialects = [(address, url_of(port, "http")) for address, port in ports]
         async with _open_desk(settings) as desk:
             doors = Doors(desk, drain_seconds=settings.drain_seconds, on_error=_tell_failed)
+            connections = desk.connections
 
             async def until_drained() -> None:
                 try:
@@ -70,16 +79,17 @@ async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
                     loading = asyncio.create_task(doors.load())
                     await stop.wait()
                     await loading
-                    await _drain(desk.broker, doors, settings.drain_seconds)
+                    await _drain(desk.broker, doors, connections, settings.drain_seconds)
                 finally:
                     drained.set()
 
             async with asyncio.TaskGroup() as servers:
                 for address, port in ports:
                     door = doors.of_dialect(address.name)
-                    servers.create_task(run_hypercorn(door, port, None, drained.wait))
+                    servers.create_task(run_hypercorn(door, connections, port, None, drained.wait))
+                credentials = certificate, key
                 servers.create_task(
-                    run_hypercorn(doors.native, listener, (certificate, key), until_drained)
+                    run_hypercorn(doors.native, connections, listener, credentials, until_drained)
                 )
     log.info("broker.stopped")
     return 0
@@ -102,6 +112,7 @@ def _tell_listening(
         db=settings.database,
         fsync=settings.fsync,
         server=settings.server,
+        http2=codec_name(),
         pid=os.getpid(),
     )
 
@@ -131,6 +142,7 @@ async def _open_desk(settings: Settings) -> AsyncIterator[Desk]:
             on_error=lambda error: log.error("tick.failed", exc_info=error),
         )
         ticking = asyncio.create_task(timekeeper.run())
+        trimming = asyncio.create_task(give_memory_back())
         try:
             yield Desk(
                 broker,
@@ -139,11 +151,23 @@ async def _open_desk(settings: Settings) -> AsyncIterator[Desk]:
                 metrics,
                 task_rates,
                 _dialect_options(settings),
+                Connections(_connection_limits(settings)),
             )
         finally:
             ticking.cancel()
+            trimming.cancel()
     finally:
         await storage.aclose()
+
+
+def _connection_limits(settings: Settings) -> ConnectionLimits:
+    """Return them; the store keeps descriptors of its own, whatever clients open."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return ConnectionLimits(
+        connections=settings.max_connections or max(1, allowed - KEPT_DESCRIPTORS),
+        connections_per_address=settings.max_connections_per_address,
+        keepalive_seconds=settings.keepalive_seconds,
+    )
 
 
 def _dialect_options(settings: Settings) -> DialectOptions:
@@ -166,11 +190,14 @@ def _dialect_options(settings: Settings) -> DialectOptions:
     )
 
 
-async def _drain(broker: Broker, doors: Doors, drain_seconds: float) -> None:
+async def _drain(
+    broker: Broker, doors: Doors, connections: Connections, drain_seconds: float
+) -> None:
     """Let subscribers settle what they hold, and go."""
     log.info("broker.draining", subscribers=broker.subscriber_count, for_s=drain_seconds)
     broker.drain()
     doors.drain()
+    connections.drain()
     try:
         async with asyncio.timeout(drain_seconds + LAST_ANSWERS_SECONDS):
             await broker.wait_drained()

@@ -16,6 +16,7 @@ from miniqueue_py.units import parse_duration, parse_size, parse_whole_number
 
 T = TypeVar("T")
 NumberT = TypeVar("NumberT", int, float)
+Chapter = Literal["", "dialects", "limits"]
 ChoiceT = TypeVar("ChoiceT", bound=str)
 
 # Go's strconv.ParseBool, word for word.
@@ -33,8 +34,8 @@ class Setting:
     explanation: str
     alias: str = ""
     """The variable by which another system's users know it."""
-    is_of_dialects: bool = False
-    """True when it matters to those alone who speak a dialect."""
+    chapter: Chapter = ""
+    """Of the help, where it stands apart from what everybody may want to know."""
 
     @property
     def variable(self) -> str:
@@ -61,8 +62,13 @@ def dialect_setting(
     flag: str, parse: Callable[[str], T], default: str, explanation: str, alias: str = ""
 ) -> T:
     """Declare one that belongs to a dialect, with the variable that its system has for it."""
-    about = Setting(flag, parse, default, explanation, alias, is_of_dialects=True)
+    about = Setting(flag, parse, default, explanation, alias, chapter="dialects")
     return _field(about, parse(default))
+
+
+def limit_setting(flag: str, parse: Callable[[str], T], default: str, explanation: str) -> T:
+    """Declare one that bounds what clients may take; the default is right for nearly all."""
+    return _field(Setting(flag, parse, default, explanation, chapter="limits"), parse(default))
 
 
 def _field(about: Setting, default: T) -> T:

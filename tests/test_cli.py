@@ -39,6 +39,15 @@ def test_help_fits_one_screen_and_shows_every_flag_with_its_default(
     assert any(line.startswith("  -max-message 1M ") for line in lines)
 
 
+def test_the_help_of_the_limits_shows_the_flags_that_are_theirs(capsys: Output) -> None:
+    assert status_of(["serve", "-h", "limits"]) == 0
+    text = capsys.readouterr().out
+
+    assert "-max-connections 0\n" in text
+    assert "-max-connections-per-address 0\n" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
 def test_the_help_of_the_dialects_shows_the_flags_that_are_theirs(capsys: Output) -> None:
     assert status_of(["serve", "-h", "dialects"]) == 0
 

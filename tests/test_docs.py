@@ -10,7 +10,8 @@ import pytest
 from miniqueue_py import errors
 from miniqueue_py.broker import policy as policies
 from miniqueue_py.broker.administration import ENOUGH_PEEKED_BYTES, MOST_PASSED_OVER, Overview
-from miniqueue_py.broker.broker import RECEIVE_LEASE_SECONDS, SLICE
+from miniqueue_py.broker.broker import SLICE
+from miniqueue_py.broker.claims import RECEIVE_LEASE_SECONDS
 from miniqueue_py.broker.lifecycle import drawing
 from miniqueue_py.broker.policy import DEFAULT_POLICY, Backoff, TopicPolicy, policy_as_json
 from miniqueue_py.broker.receipts import MOST_BYTES, MOST_RECEIPTS
@@ -20,8 +21,7 @@ from miniqueue_py.broker.subscriber import MOST_HELD, MOST_HELD_BYTES
 from miniqueue_py.broker.topic import SHARE, SHARE_BYTES
 from miniqueue_py.broker.untaken import MOST_UNTAKEN, MOST_UNTAKEN_BYTES
 from miniqueue_py.config import Settings, load_settings
-from miniqueue_py.http import batch, receiving, terms, topics
-from miniqueue_py.http.app import LONGEST_BODY_BYTES
+from miniqueue_py.http import batch, batch_formats, receiving, terms, topics
 from miniqueue_py.http.openapi.document import document
 from miniqueue_py.http.problems import _STATUSES
 from miniqueue_py.http.subscription import MAX_WAITING_COMMANDS
@@ -170,8 +170,8 @@ def test_the_content_types_of_a_batch_are_those_of_the_code() -> None:
         for kinds, _ in table("protocol.md", "`POST /publish/{topic}/batch` publishes")
     )
 
-    assert text == batch._TEXT - {""}
-    assert objects == batch._JSON
+    assert text == batch_formats._TEXT - {""}
+    assert objects == batch_formats._JSON
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_the_content_types_of_a_batch_are_those_of_the_code() -> None:
         f"or else {RECEIVE_LEASE_SECONDS:g}s",
         f"after {MOST_UNTAKEN_BYTES >> 10} KiB of bodies",
         f"receipts hold {MOST_RECEIPTS:,} deliveries or {MOST_BYTES >> 20} MiB",
-        f"{LONGEST_BODY_BYTES} bytes long (`413`)",
+        f"{receiving.LONGEST_BODY_BYTES} bytes long (`413`)",
         f"`max` is 1 to {topics.MOST_TOPICS}, by default {topics.MOST_TOPICS}",
         f"1 to {topics.MOST_PEEKED}, by default {topics.PEEKED_UNASKED}",
         f"after {ENOUGH_PEEKED_BYTES >> 20} MiB of bodies",
@@ -223,7 +223,7 @@ def test_the_limits_of_the_protocol_are_those_of_the_code(limit: str) -> None:
         f"{MAX_WAITING_COMMANDS:,} that wait",
         f"{LONGEST_STRING:,} bytes each",
         f"{batch.MAX_UNCONFIRMED_BYTES >> 20} MiB not confirmed",
-        f"a body of {LONGEST_BODY_BYTES >> 10} KiB",
+        f"a body of {receiving.LONGEST_BODY_BYTES >> 10} KiB",
         f"{MOST_RECEIPTS:,} deliveries or {MOST_BYTES >> 20} MiB",
         f"up to {terms.LONGEST_LEASE_SECONDS / 3600:g} hours",
         f"about {round(KEPT_BYTES, -1)} bytes of disk",

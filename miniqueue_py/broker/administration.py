@@ -155,8 +155,7 @@ class Administration:
                 await asyncio.sleep(0)
         finally:
             self._storage.settle(passed_over, REDRIVE)
-        if self._observers:
-            self._observers.tell(Redriven(topic, redriven))
+        self._observers.tell(Redriven(topic, redriven))
         return redriven
 
     def _take(self, topic: str, wanted: int) -> tuple[Sequence[Delivery], int]:
@@ -170,8 +169,7 @@ class Administration:
 
     async def _set(self, topic: str, policy: TopicPolicy) -> None:
         await self._storage.set_policy(topic, policy)
-        if self._observers:
-            self._observers.tell(PolicySet(topic, policy))
+        self._observers.tell(PolicySet(topic, policy))
 
     def _check_known(self, topic: str) -> None:
         if not self._storage.knows(topic):

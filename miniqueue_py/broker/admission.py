@@ -45,22 +45,24 @@ def admit(
     Raises MessageTooLong, Contradiction and CapReached.
     """
     policy = storage.policy(topic)
-    for publication in publications:
-        if max(map(len, publication.bodies), default=0) > limits.max_message_bytes:
+    messages = size = 0
+    for bodies, _, delay_seconds, ttl_seconds, _ in publications:
+        length = sum(map(len, bodies))
+        if length > limits.max_message_bytes and max(map(len, bodies)) > limits.max_message_bytes:
             raise MessageTooLong(limits.max_message_bytes)
-        _check_life(publication, policy)
-    messages = sum(len(publication.bodies) for publication in publications)
-    size = sum(sum(map(len, publication.bodies)) for publication in publications)
-    for each, settings in ((policy, _OF_POLICY), (caps, caps.settings)):
-        if each.max_messages is not None or each.max_bytes is not None:
-            held = storage.statistics(topic)
-            if each.max_messages is not None and held.messages + messages > each.max_messages:
-                raise CapReached(settings[0], each.max_messages, topic)
-            if each.max_bytes is not None and held.bytes + size > each.max_bytes:
-                raise CapReached(settings[1], each.max_bytes, topic)
+        if delay_seconds:
+            _check_life(delay_seconds, policy.ttl if ttl_seconds is None else ttl_seconds)
+        messages += len(bodies)
+        size += length
+    if policy.max_messages is not None or policy.max_bytes is not None:
+        _check_caps(storage, topic, (messages, size), policy, _OF_POLICY)
+    if caps is not NO_CAPS:
+        _check_caps(storage, topic, (messages, size), caps, caps.settings)
     if limits.max_messages or limits.max_bytes:
         _check_broker(storage, limits, messages, size)
-    return [_under(policy, publication) for publication in publications], policy
+    if policy.ttl is not None or not policy.dedupe_window:
+        publications = [_under(policy, publication) for publication in publications]
+    return publications, policy
 
 
 def _under(policy: TopicPolicy, publication: Publication) -> Publication:
@@ -71,13 +73,27 @@ def _under(policy: TopicPolicy, publication: Publication) -> Publication:
     return publication
 
 
-def _check_life(publication: Publication, policy: TopicPolicy) -> None:
-    ttl = policy.ttl if publication.ttl_seconds is None else publication.ttl_seconds
-    if ttl is not None and publication.delay_seconds and publication.delay_seconds >= ttl:
+def _check_life(delay_seconds: float, ttl: float | None) -> None:
+    if ttl is not None and delay_seconds >= ttl:
         raise Contradiction(
-            f"a delay of {publication.delay_seconds:g} s outlasts the ttl of {ttl:g} s: "
+            f"a delay of {delay_seconds:g} s outlasts the ttl of {ttl:g} s: "
             "the message would never be delivered"
         )
+
+
+def _check_caps(
+    storage: Storage,
+    topic: str,
+    coming: tuple[int, int],
+    caps: TopicPolicy | Caps,
+    settings: tuple[str, str],
+) -> None:
+    messages, size = coming
+    held = storage.statistics(topic)
+    if caps.max_messages is not None and held.messages + messages > caps.max_messages:
+        raise CapReached(settings[0], caps.max_messages, topic)
+    if caps.max_bytes is not None and held.bytes + size > caps.max_bytes:
+        raise CapReached(settings[1], caps.max_bytes, topic)
 
 
 def _check_broker(storage: Storage, limits: Limits, messages: int, size: int) -> None:

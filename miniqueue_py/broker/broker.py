@@ -7,30 +7,28 @@ holds no messages and no sockets, and decides who may publish.
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from random import random
 
 from miniqueue_py.broker.admission import NO_CAPS, Caps, Limits, admit
 from miniqueue_py.broker.alarms import Alarms
 from miniqueue_py.broker.batches import Batches, BatchWriter
+from miniqueue_py.broker.claims import Claims
 from miniqueue_py.broker.clock import Clock
-from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.events import Observers
+from miniqueue_py.broker.gathering import Gathering, OnDone
 from miniqueue_py.broker.message import Publication, Stored
-from miniqueue_py.broker.receipts import Receipt, Receipts
+from miniqueue_py.broker.receipts import Receipts
 from miniqueue_py.broker.reports import Reports
 from miniqueue_py.broker.settling import Decision, Settler
 from miniqueue_py.broker.storage import Storage, Totals
 from miniqueue_py.broker.subscriber import Subscriber
 from miniqueue_py.broker.topic import Topic
-from miniqueue_py.broker.withdrawing import withdraw
 from miniqueue_py.errors import MiniqueueError, ShuttingDown, StorageUnavailable
 
 SLICE = 500
 """Moves that time makes in one turn of the loop; others have their turn in between. On
 LevelDB a slice takes some 5 ms, and more when it syncs at the same time."""
-
-RECEIVE_LEASE_SECONDS = 30.0
-"""How long what was received without a stream may be held, if nobody says."""
 
 
 class Broker:
@@ -55,7 +53,9 @@ class Broker:
         self.reports = Reports(storage, observers)
         self._settler = Settler(storage, clock, observers, chance)
         self.receipts = Receipts(self._settler, clock)
+        self.claims = Claims(self, storage, self._settler, self.receipts, observers)
         self.batches = Batches(storage, clock)
+        self._gathering = Gathering(self._append, self.reports)
         self._topics: dict[str, Topic] = {}
         self._leaseholders: Alarms[Subscriber] = Alarms()
         self._drained = asyncio.Event()
@@ -79,13 +79,9 @@ class Broker:
         ShuttingDown at once; StorageUnavailable then or later. None of the
         messages was confirmed then.
         """
+        self._gathering.flush()
         try:
-            if self.is_draining:
-                raise ShuttingDown
-            count = None if batch is None else batch.count_with(publications)
-            admitted, policy = admit(self._storage, self.limits, topic, publications, caps)
-            now, window = self.clock.now(), policy.dedupe_window
-            stored = self._storage.append(topic, admitted, now, window, count)
+            stored = self._append(topic, publications, batch, caps)
         except MiniqueueError as error:
             if isinstance(error, StorageUnavailable):
                 self.reports.state()
@@ -94,18 +90,49 @@ class Broker:
             if messages == 1 or isinstance(error, ShuttingDown):
                 self.reports.refused(topic, error)
             raise
-        if batch is not None and count is not None:
-            batch.count = count
-        stored.add_done_callback(lambda done: self.reports.published(topic, publications, done))
-        kept = asyncio.shield(stored)  # who goes away meanwhile has published all the same
-        kept.add_done_callback(_ask_for_error)
+        # Not the same future: who goes away meanwhile has published all the same.
+        kept = stored if stored.done() else stored.get_loop().create_future()
+        stored.add_done_callback(partial(self.reports.ended, topic, publications, kept))
         return kept
 
-    @contextmanager
-    def subscribe(
+    def publish_one(
+        self, topic: str, publication: Publication, on_done: OnDone, caps: Caps = NO_CAPS
+    ) -> None:
+        """Store a message, one body, together with what else is published in this turn.
+
+        Then `on_done` is called with what became of it, or with the error: any
+        that `publish` raises. It is called once, in a turn to come and never from
+        inside, also if the caller is not there any more; it must not raise. The
+        order is that of the calls, those of `publish` included. Publications under
+        the same caps, which is to say the same object, are stored together.
+        """
+        self._gathering.add(topic, publication, on_done, caps)
+
+    def count_messages(self, topic: str) -> int:
+        """Count a topic's messages, those included that were published in this turn."""
+        return self._storage.statistics(topic).messages + self._gathering.count(topic)
+
+    def _append(
+        self,
+        topic: str,
+        publications: Sequence[Publication],
+        batch: BatchWriter | None = None,
+        caps: Caps = NO_CAPS,
+    ) -> "asyncio.Future[Sequence[Stored]]":
+        if self.is_draining:
+            raise ShuttingDown
+        count = None if batch is None else batch.count_with(publications)
+        admitted, policy = admit(self._storage, self.limits, topic, publications, caps)
+        now, window = self.clock.now(), policy.dedupe_window
+        stored = self._storage.append(topic, admitted, now, window, count)
+        if batch is not None and count is not None:
+            batch.count = count
+        return stored
+
+    def open_subscriber(
         self, name: str, on_change: Callable[[], None], lease_seconds: float | None = None
-    ) -> Iterator[Subscriber]:
-        """Be a subscriber of a topic until the block ends, however it ends.
+    ) -> Subscriber:
+        """Return a new subscriber of a topic; `close_subscriber` must follow, however it ends.
 
         Raises ShuttingDown.
         """
@@ -123,35 +150,44 @@ class Broker:
             on_lease=self._leaseholders.set,
         )
         topic.subscribers.add(subscriber)
+        return subscriber
+
+    def close_subscriber(self, subscriber: Subscriber) -> None:
+        """Give back what a subscriber holds, and forget it. Idempotent."""
+        topic = subscriber.topic
+        try:
+            if self.is_draining:  # a consumer that the broker sends away has not failed
+                self.given_back += len(subscriber.in_flight)
+                subscriber.leave(Decision.RELEASE)
+            else:
+                subscriber.leave(Decision.LEFT)
+        finally:  # others may have stumbled over what it gave back
+            self._leaseholders.drop(subscriber)
+            if not topic.subscribers and self._topics.get(topic.name) is topic:
+                del self._topics[topic.name]
+            self._tell_drained()
+
+    def is_line_empty(self, name: str) -> bool:
+        """Tell if messages of a topic are for whoever asks. Raises ShuttingDown."""
+        if self.is_draining:
+            raise ShuttingDown
+        topic = self._topics.get(name)
+        is_empty = topic is None or topic.is_idle
+        return is_empty and not self._storage.policy(name).is_paused
+
+    @contextmanager
+    def subscribe(
+        self, name: str, on_change: Callable[[], None], lease_seconds: float | None = None
+    ) -> Iterator[Subscriber]:
+        """Be a subscriber of a topic until the block ends, however it ends.
+
+        Raises ShuttingDown.
+        """
+        subscriber = self.open_subscriber(name, on_change, lease_seconds)
         try:
             yield subscriber
         finally:
-            self._dismiss(subscriber)
-
-    async def receive(
-        self, topic: str, limit: int, wait_seconds: float, lease_seconds: float | None = None
-    ) -> Sequence[Receipt]:
-        """Take up to `limit` messages without a stream; wait for the first.
-
-        There are none when the wait is over. Raises ShuttingDown and TooMuchHeld.
-        """
-        self.receipts.check_room()
-        deliveries = await withdraw(self, self._storage, topic, limit, wait_seconds)
-        seconds = lease_seconds or self._storage.policy(topic).lease or RECEIVE_LEASE_SECONDS
-        return self.receipts.hand_out(topic, deliveries, seconds)
-
-    async def take(self, topic: str, limit: int, wait_seconds: float) -> Sequence[Delivery]:
-        """Take messages for good: they are acknowledged, which is durable, when it returns.
-
-        So nobody gets them twice, and whoever fails from here on has lost them.
-        Waits as `receive` does. Raises ShuttingDown, and StorageUnavailable, after
-        which nobody knows.
-        """
-        deliveries = await withdraw(self, self._storage, topic, limit, wait_seconds)
-        if deliveries:
-            self._settler.settle(topic, deliveries, Decision.ACK)
-            await self.settled()
-        return deliveries
+            self.close_subscriber(subscriber)
 
     async def settled(self) -> None:
         """Return when all that was settled so far is durable. Raises StorageUnavailable."""
@@ -159,6 +195,7 @@ class Broker:
 
     async def purge(self, topic: str) -> None:
         """Remove every message of the topic, and of no other. Raises StorageUnavailable."""
+        self._gathering.flush()
         await self._storage.purge(topic)
         self.reports.purged(topic)
 
@@ -179,6 +216,7 @@ class Broker:
 
     def drain(self) -> None:
         """Publish and deliver nothing more; ask every subscriber to end. Idempotent."""
+        self._gathering.flush()  # it came before
         self.is_draining = True
         self._tell_drained()
         for topic in list(self._topics.values()):
@@ -213,20 +251,6 @@ class Broker:
         """How long the disk has been at what it was last told to keep; 0 if it has done that."""
         return self._storage.write_times().fsync.under_way_seconds
 
-    def _dismiss(self, subscriber: Subscriber) -> None:
-        topic = subscriber.topic
-        try:
-            if self.is_draining:  # a consumer that the broker sends away has not failed
-                self.given_back += len(subscriber.in_flight)
-                subscriber.leave(Decision.RELEASE)
-            else:
-                subscriber.leave(Decision.LEFT)
-        finally:  # others may have stumbled over what it gave back
-            self._leaseholders.drop(subscriber)
-            if not topic.subscribers:
-                self._topics.pop(topic.name, None)
-            self._tell_drained()
-
     def _expire_leases(self, now: float) -> bool:
         """End some leases that are over; tell if there may be more."""
         left = SLICE - self.receipts.expire(now, SLICE)
@@ -251,9 +275,3 @@ class Broker:
     def _tell_drained(self) -> None:
         if self.is_draining and not self._topics:
             self._drained.set()
-
-
-def _ask_for_error(done: "asyncio.Future[Sequence[Stored]]") -> None:
-    """Have nobody complain if nobody else does."""
-    if not done.cancelled():
-        done.exception()

@@ -6,7 +6,8 @@ because that is how they travel.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, get_args
 
 from miniqueue_py.broker.delivery import Delivery, Outcome
 from miniqueue_py.broker.policy import TopicPolicy
@@ -46,6 +47,10 @@ class Settled(NamedTuple):
     decision: str
     outcome: Outcome
     deliveries: Sequence[Delivery]
+
+
+class Buried(Settled):
+    """Deliveries ended as dead letters: the outcome is a Bury."""
 
 
 class Restored(NamedTuple):
@@ -102,6 +107,7 @@ Event = (
     | Refused
     | Delivered
     | Settled
+    | Buried
     | Restored
     | Expired
     | Redriven
@@ -111,19 +117,50 @@ Event = (
     | StorageFailed
     | StorageRecovered
 )
+KINDS: tuple[type[Event], ...] = get_args(Event)
 Observer = Callable[[Event], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """An observer that says which facts it wants; others are not built or shown for it."""
+
+    observe: Observer
+    kinds: tuple[type[Event], ...]
+    topic: str | None = None
+    """None: of all topics."""
+
+    def __call__(self, event: Event) -> None:
+        self.observe(event)
+
+
 class Observers:
-    """Those who listen; false when there are none."""
+    """Those who listen, and to what; false when there are none."""
 
     def __init__(self, *observers: Observer) -> None:
-        self._observers = observers
+        self._of_all: dict[type[Event], list[Observer]] = {}
+        self._of_topics: dict[type[Event], dict[object, list[Observer]]] = {}
+        for observer in observers:
+            wanted = observer if isinstance(observer, Listener) else Listener(observer, KINDS)
+            for kind in KINDS:
+                if not issubclass(kind, wanted.kinds):
+                    continue
+                if wanted.topic is None:
+                    self._of_all.setdefault(kind, []).append(wanted.observe)
+                else:
+                    of_topics = self._of_topics.setdefault(kind, {})
+                    of_topics.setdefault(wanted.topic, []).append(wanted.observe)
+        self.kinds: frozenset[type[Event]] = frozenset((*self._of_all, *self._of_topics))
+        """What somebody listens to: no other fact need be built."""
 
     def __bool__(self) -> bool:
-        return bool(self._observers)
+        return bool(self.kinds)
 
     def tell(self, event: Event) -> None:
-        """State one fact to all."""
-        for observer in self._observers:
-            observer(event)
+        """State one fact to all who want it."""
+        kind = type(event)
+        for observe in self._of_all.get(kind, ()):
+            observe(event)
+        if kind in self._of_topics:
+            for observe in self._of_topics[kind].get(event[0] if event else None, ()):
+                observe(event)

@@ -35,17 +35,21 @@ class InFlight:
 
     def add(self, deliveries: Sequence[Delivery]) -> dict[int, Delivery]:
         """Give numbers to deliveries; return them by these."""
-        first, self.next_number = self.next_number, self.next_number + len(deliveries)
-        numbered = dict(zip(range(first, self.next_number), deliveries, strict=True))
-        self.deliveries.update(numbered)
+        first = self.next_number
+        self.next_number += len(deliveries)
+        if len(deliveries) == 1:  # one by one is how many travel
+            numbered = {first: deliveries[0]}
+            self.deliveries[first] = deliveries[0]
+        else:
+            numbered = dict(zip(range(first, self.next_number), deliveries, strict=True))
+            self.deliveries.update(numbered)
         self.size += _size_of(deliveries)
         return numbered
 
     def remove(self, numbers: Iterable[int]) -> Sequence[Delivery]:
         """Return deliveries that are in flight, and are not any more."""
-        pop = self.deliveries.pop
-        removed = [pop(number) for number in numbers]
-        self.size -= _size_of(removed)
+        removed = list(map(self.deliveries.pop, numbers))
+        self.size = self.size - _size_of(removed) if self.deliveries else 0
         return removed
 
     def remove_all(self) -> Sequence[Delivery]:
@@ -82,6 +86,8 @@ class InFlight:
         self._oldest = max(self._oldest, last + 1)
 
 
-def _size_of(deliveries: Iterable[Delivery]) -> int:
+def _size_of(deliveries: Sequence[Delivery]) -> int:
     """Return the bytes of their bodies together."""
+    if len(deliveries) == 1:
+        return len(deliveries[0].message.body)
     return sum([len(delivery.message.body) for delivery in deliveries])

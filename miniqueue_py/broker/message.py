@@ -1,7 +1,8 @@
 """What is published, and what has happened to it since."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 MessageId = tuple[int, int]
 """The number of the topic it was first published to, and its place in the order of
@@ -86,3 +87,8 @@ class Stored(NamedTuple):
     id: MessageId
     """Of its first message; those behind it are numbered on."""
     is_duplicate: bool = False
+
+
+_new: Any = tuple.__new__
+stored_of: Callable[[tuple[MessageId, bool]], Stored] = partial(_new, Stored)
+"""Make one of its two fields: a builtin, since one is made for every message."""

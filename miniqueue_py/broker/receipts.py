@@ -1,7 +1,8 @@
 """Deliveries held without a stream: by a receipt, for as long as a lease lasts."""
 
-from collections.abc import Sequence
-from secrets import token_urlsafe
+from binascii import b2a_base64
+from collections.abc import Callable, Sequence
+from os import urandom
 from typing import NamedTuple
 
 from miniqueue_py.broker.clock import Clock
@@ -15,6 +16,9 @@ MOST_BYTES = 1 << 28
 """Deliveries held by receipts, and their bodies, in all topics: nobody is handed more."""
 
 _TOKEN_BYTES = 12
+"""Divisible by 3: no padding."""
+
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Receipt(NamedTuple):
@@ -22,6 +26,9 @@ class Receipt(NamedTuple):
 
     receipt: str
     delivery: Delivery
+
+
+OnReceived = Callable[[Sequence[Receipt] | Exception], None]
 
 
 class Receipts:
@@ -43,11 +50,14 @@ class Receipts:
         self, topic: str, deliveries: Sequence[Delivery], lease_seconds: float
     ) -> Sequence[Receipt]:
         """Return deliveries with their receipts, each good for that long."""
-        receipts = [Receipt(token_urlsafe(_TOKEN_BYTES), delivery) for delivery in deliveries]
-        self._held.update((receipt, (topic, delivery)) for receipt, delivery in receipts)
-        self._bytes += sum(len(delivery.message.body) for delivery in deliveries)
-        self._leases.start([each.receipt for each in receipts], lease_seconds, self._clock.now())
-        return receipts
+        receipts: dict[str, Delivery] = {}
+        for delivery in deliveries:
+            word = _new_word()
+            receipts[word] = delivery
+            self._held[word] = topic, delivery
+            self._bytes += len(delivery.message.body)
+        self._leases.start(receipts, lease_seconds, self._clock.now())
+        return list(map(Receipt._make, receipts.items()))
 
     def settle(
         self, topic: str, receipts: Sequence[str], decision: Decision, delay_seconds: float = 0.0
@@ -113,3 +123,8 @@ class Receipts:
         topic, delivery = self._held.pop(receipt)
         self._bytes -= len(delivery.message.body)
         return topic, delivery
+
+
+def _new_word() -> str:
+    """Return what nobody can guess, as it stands in a JSON string and in a path."""
+    return b2a_base64(urandom(_TOKEN_BYTES), newline=False).translate(_URL_SAFE).decode()

@@ -1,7 +1,7 @@
 """What observers are told of publishing, of time and of the store.
 
-Without an observer no fact is put together. What becomes of deliveries is told
-where they are handed out and settled.
+A fact that happens for each message is put together only if somebody listens.
+What becomes of deliveries is told where they are handed out and settled.
 """
 
 import asyncio
@@ -32,53 +32,60 @@ class Reports:
         self._observers = observers
         self._told_cause: str | None = None
 
-    def published(
+    def ended(
         self,
         topic: str,
         publications: Sequence[Publication],
+        kept: "asyncio.Future[Sequence[Stored]]",
         done: "asyncio.Future[Sequence[Stored]]",
     ) -> None:
-        """Tell how storing these ended."""
+        """Tell how storing these ended, and also who waits for `kept`."""
         error = done.exception()
-        if error is not None:
-            self.state()
-            if isinstance(error, MiniqueueError):
-                self.refused(topic, error)
-        elif self._observers:
-            new = [
-                publication
-                for publication, stored in zip(publications, done.result(), strict=True)
-                if not stored.is_duplicate
-            ]
-            self._observers.tell(
-                Published(
-                    topic,
-                    sum(len(each.bodies) for each in new),
-                    sum(sum(map(len, each.bodies)) for each in new),
-                    len(publications) - len(new),
-                )
-            )
+        if error is None:
+            if not kept.done():
+                kept.set_result(done.result())
+            self.published(topic, publications, done.result())
+            return
+        if not kept.done():
+            kept.set_exception(error)
+            kept.exception()  # so that the loop does not complain if nobody asks for it
+        self.state()
+        if isinstance(error, MiniqueueError):
+            self.refused(topic, error)
+
+    def published(
+        self, topic: str, publications: Sequence[Publication], stored: Sequence[Stored]
+    ) -> None:
+        """Tell that these are durable."""
+        if Published not in self._observers.kinds:
+            return
+        messages = size = duplicates = 0
+        for publication, (_, is_duplicate) in zip(publications, stored, strict=True):
+            if is_duplicate:
+                duplicates += 1
+            else:
+                messages += len(publication.bodies)
+                size += sum(map(len, publication.bodies))
+        self._observers.tell(Published(topic, messages, size, duplicates))
 
     def refused(self, topic: str, error: MiniqueueError) -> None:
         """Tell that a publish was refused; doors do, of what `Broker.publish` never sees."""
-        if self._observers:
+        if Refused in self._observers.kinds:
             self._observers.tell(Refused(topic, reason_of(error)))
 
     def loaded(self, topic: str, messages: int) -> None:
         """Tell that a topic has these messages now and no others; who loaded them does."""
-        if self._observers:
-            self._observers.tell(Loaded(topic, messages))
+        self._observers.tell(Loaded(topic, messages))
 
     def purged(self, topic: str) -> None:
         """Tell that a topic was deleted."""
-        if self._observers:
-            self._observers.tell(Purged(topic))
+        self._observers.tell(Purged(topic))
 
     def moved(self, moved: Moved) -> None:
         """Tell what time has brought back, and ended."""
-        if self._observers and moved.restored:
+        if moved.restored:
             self._observers.tell(Restored(moved.restored))
-        if self._observers and moved.expired:
+        if moved.expired:
             self._observers.tell(Expired(moved.expired))
 
     def state(self) -> None:
@@ -88,5 +95,4 @@ class Reports:
         if cause == self._told_cause:
             return
         self._told_cause = cause
-        if self._observers:
-            self._observers.tell(StorageFailed(cause) if cause else StorageRecovered())
+        self._observers.tell(StorageFailed(cause) if cause else StorageRecovered())

@@ -21,7 +21,7 @@ from miniqueue_py.broker.delivery import (
     Outcome,
     Requeue,
 )
-from miniqueue_py.broker.events import Observers, Settled
+from miniqueue_py.broker.events import Buried, Observers, Settled
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.storage import Storage
 from miniqueue_py.topic_names import check_topic_name
@@ -44,6 +44,9 @@ class Decision(Enum):
     RELEASE = "release"
     EXPIRED = "expired"
     LEFT = "left"
+
+
+_ACK = Decision.ACK
 
 
 class Settler:
@@ -70,7 +73,7 @@ class Settler:
         delay_seconds: float = 0.0,
     ) -> Sequence[Delivery]:
         """End deliveries of a topic; return those that were not held any more."""
-        if decision is Decision.ACK:
+        if decision is _ACK:
             return self._end(topic, deliveries, ACK, decision)
         policy = self._storage.policy(topic)
         due = self._clock.now() + delay_seconds
@@ -125,9 +128,13 @@ class Settler:
         self, topic: str, deliveries: Sequence[Delivery], outcome: Outcome, decision: Decision
     ) -> Sequence[Delivery]:
         late = self._storage.settle(deliveries, outcome)
-        if self._observers:
-            gone = set(late)
-            ended = [each for each in deliveries if each not in gone] if gone else deliveries
+        kind = Buried if type(outcome) is Bury else Settled
+        if kind in self._observers.kinds:
+            ended = deliveries
+            if late:
+                gone = set(late)
+                ended = [each for each in deliveries if each not in gone]
             if ended:
-                self._observers.tell(Settled(topic, decision.value, outcome, ended))
+                # Python 3.11 looks `value` up in Python code, as it does Decision.ACK.
+                self._observers.tell(kind(topic, decision._value_, outcome, ended))
         return late

@@ -8,7 +8,7 @@ from miniqueue_py.broker.events import Delivered
 from miniqueue_py.broker.in_flight import InFlight
 from miniqueue_py.broker.leases import Leases
 from miniqueue_py.broker.settling import Decision
-from miniqueue_py.broker.untaken import Untaken
+from miniqueue_py.broker.untaken import MOST_UNTAKEN, Untaken
 from miniqueue_py.errors import AlreadyInitialised, LeaseExpired, NotAConsumer, NotInFlight
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ it leaves they go back in one turn of the loop."""
 
 MOST_HELD_BYTES = 1 << 26
 """And their bytes."""
+
+
+_DEAD = Decision.DEAD
+"""Python 3.11 looks an enum's members up in Python code."""
 
 
 class Subscriber:
@@ -67,7 +71,8 @@ class Subscriber:
         self._on_change = on_change
         self._on_lease = on_lease
         self._lease_seconds = lease_seconds
-        self._leases: Leases[int] = Leases()
+        self._leases: Leases[int] | None = None
+        """None while nothing it holds ever had a lease."""
         self._untaken = Untaken()
         self._expired: list[int] = []
 
@@ -81,9 +86,13 @@ class Subscriber:
     @property
     def room(self) -> int:
         """How many messages it can be dealt now."""
-        if self._must_speak or self.in_flight.size >= MOST_HELD_BYTES:
+        in_flight = self.in_flight
+        if self._must_speak or in_flight.size >= MOST_HELD_BYTES:
             return 0
-        return min(self._credit - len(self.in_flight.deliveries), self._untaken.room)
+        room = self._credit - len(in_flight.deliveries)
+        if room <= 0 or not self._untaken.is_awaited:
+            return min(room, MOST_UNTAKEN)
+        return min(room, self._untaken.room)
 
     def start(self, credit: int | None = None) -> None:
         """Become a consumer and ask for the first messages; None is a credit of one.
@@ -114,7 +123,8 @@ class Subscriber:
         if not self._untaken.is_awaited:
             return ()
         taken = self._untaken.take()
-        self._ask()
+        if self._credit > len(self.in_flight.deliveries):
+            self._ask()
         return taken
 
     def take_expired(self) -> Sequence[int]:
@@ -140,7 +150,8 @@ class Subscriber:
         NotInFlight and LeaseExpired when nothing was named and nothing is in
         flight, and BadTopicName when dead letters have nowhere to go.
         """
-        self._settler.check(self.topic.name, decision)
+        if decision is _DEAD:
+            self._settler.check(self.topic.name, decision)
         try:
             found, missing = self._find(word, ids, up_to)
             self._end(found, decision, delay_seconds)
@@ -159,13 +170,14 @@ class Subscriber:
         It settles nothing, so too late it brings no next message either.
         """
         found, missing = self._find(word, ids, up_to)
-        for number in found:
-            self._leases.renew(number, now)
+        if self._leases is not None:
+            for number in found:
+                self._leases.renew(number, now)
         return missing
 
     def expire(self, now: float, limit: int) -> int:
         """Give back what was held for too long, at most `limit`; return how many."""
-        over = self._leases.take_over(now, limit)
+        over = self._leases.take_over(now, limit) if self._leases is not None else ()
         if not over:
             return 0
         unseen = [number for number in over if number in self._untaken]
@@ -183,26 +195,31 @@ class Subscriber:
     @property
     def next_expiry(self) -> float | None:
         """When the first of its leases is over, if it has any."""
-        return self._leases.first_end
+        return None if self._leases is None else self._leases.first_end
 
-    def accept(self, deliveries: Sequence[Delivery], now: float) -> None:
-        """Be dealt messages. For the topic only."""
+    def accept(
+        self, deliveries: Sequence[Delivery], now: float, lease_seconds: float | None
+    ) -> None:
+        """Be dealt messages, each for so long unless it said otherwise. For the topic only."""
         in_flight = self.in_flight
         held_bytes = in_flight.size
         numbered = in_flight.add(deliveries)
         self._untaken.add(numbered, in_flight.size - held_bytes)
         self.awaits_first = False
-        seconds = self._lease_seconds or self.topic.lease_seconds
+        seconds = self._lease_seconds or lease_seconds
         if seconds is not None:
+            if self._leases is None:
+                self._leases = Leases()
             self._leases.start(numbered, seconds, now)
             self._on_lease(self, now + seconds)
-        if self._observers:
+        if Delivered in self._observers.kinds:
             self._observers.tell(Delivered(self.topic.name, deliveries))
         self._on_change()
 
     def hand_over(self) -> Sequence[Delivery]:
         """Let go of what is in flight without ending it: somebody else holds it from now on."""
-        self._leases.end(self.in_flight)
+        if self._leases is not None:
+            self._leases.end(self.in_flight)
         self._untaken.clear()
         return self.in_flight.remove_all()
 
@@ -214,6 +231,9 @@ class Subscriber:
     def leave(self, decision: Decision = Decision.LEFT) -> None:
         """Stop consuming: what is in flight goes back to the front. Idempotent."""
         self._credit = 0
+        # It belongs to who holds this subscriber: as a cycle, 10,000 of them that leave
+        # together would wait for the garbage collector with all that they have.
+        self._on_change = _nobody_listens
         self.topic.withdraw(self)
         self.topic.subscribers.discard(self)
         seen = [number for number in self.in_flight if number not in self._untaken]
@@ -226,7 +246,9 @@ class Subscriber:
     ) -> tuple[Iterable[int], Sequence[NotInFlight]]:
         """Return the numbers of what was named, and what is wrong with the others."""
         in_flight = self.in_flight
-        unseen = self._untaken.first_number or in_flight.next_number
+        unseen = in_flight.next_number
+        if self._untaken.is_awaited:
+            unseen = self._untaken.first_number or unseen
         if up_to is not None:
             if up_to >= unseen:
                 return (), [NotInFlight(word, up_to)]
@@ -250,11 +272,14 @@ class Subscriber:
         ended = self.in_flight.remove(numbers)
         if not ended:
             return
-        if self._leases:
+        if self._leases is not None:
             self._leases.end(numbers)
         self._settler.settle(self.topic.name, ended, decision, delay_seconds)
 
     def _ask(self) -> None:
         if self.room > 0:
-            self.topic.enrol(self)
-            self.topic.deal()
+            self.topic.deal(self)
+
+
+def _nobody_listens() -> None:
+    pass

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 SHARE = 50
 """Most messages dealt in one go to a subscriber with others behind it."""
 
-ALL = 1 << 31
-"""As many as there is room for: nobody else waits."""
-
 SHARE_BYTES = 1 << 18
 """No further message is dealt in the same go to one that got so many bytes."""
 
@@ -60,60 +57,61 @@ class Topic:
         return f"<Topic {self.name!r}, {len(self._line)} of {len(self.subscribers)} waiting>"
 
     @property
-    def lease_seconds(self) -> float | None:
-        """How long a delivery may be held, if the topic's policy says so."""
-        return self._storage.policy(self.name).lease
-
-    def enrol(self, subscriber: "Subscriber") -> None:
-        """Put a subscriber at the end of the line, unless it stands there already."""
-        self._line.setdefault(subscriber)
+    def is_idle(self) -> bool:
+        """True when nobody stands in line."""
+        return not self._line
 
     def withdraw(self, subscriber: "Subscriber") -> None:
         """Take a subscriber out of the line, if it is there."""
         self._line.pop(subscriber, None)
 
-    def deal(self) -> None:
+    def deal(self, newcomer: "Subscriber | None" = None) -> None:
         """Hand ready messages to those in line, until either runs out.
 
+        A newcomer goes to the end of the line, unless it stands there already.
         Who is dealt something may take it, ask for more or leave at once: that
         is seen here when the next is looked for, and begins no deal of its own.
         """
-        if not self._line or self._is_dealing or self.goes_on_later:
+        if newcomer is not None:
+            self._line.setdefault(newcomer)
+        if not self._line or self._is_dealing or self.goes_on_later or self.is_closed:
             return
-        if self.is_closed or self._is_paused():
+        policy = self._storage.policy(self.name)
+        if policy.is_paused:
             return
         self._is_dealing = True
         try:
-            self._deal()
+            self._deal(policy.lease)
         finally:
             self._is_dealing = False
 
-    def _is_paused(self) -> bool:
-        return self._storage.policy(self.name).is_paused
-
-    def _deal(self) -> None:
+    def _deal(self, lease_seconds: float | None) -> None:
+        line = self._line
         now = self._clock.now()
-        goes = share = dealt = 0
-        while self._line:
+        goes = waiting = share = dealt = 0
+        while line:
             if dealt >= DEALT_A_TURN:
                 asyncio.get_running_loop().call_soon(self._go_on)
                 self.goes_on_later = True
                 return
             if not goes:
-                goes = len(self._line)
-                share = ALL if goes == 1 else self._share(goes)
+                goes = waiting = len(line)
+                share = 0
             goes -= 1
-            subscriber = next(iter(self._line))
-            limit = min(subscriber.room, share)
+            subscriber = next(iter(line))
+            limit = subscriber.room
+            if limit > 1 and waiting > 1:
+                share = share or self._share(waiting)
+                limit = min(limit, share)
             if limit > 0:
                 deliveries = self._storage.lease(self.name, limit, SHARE_BYTES, now)
                 if not deliveries:
                     return
                 dealt += len(deliveries)
-                subscriber.accept(deliveries, now)
-            self.withdraw(subscriber)
+                subscriber.accept(deliveries, now, lease_seconds)
+            line.pop(subscriber, None)
             if subscriber.room > 0:
-                self.enrol(subscriber)
+                line.setdefault(subscriber)
 
     def _go_on(self) -> None:
         self.goes_on_later = False

@@ -4,7 +4,7 @@ Nobody has seen it, so it goes back with no attempt counted. It is bounded:
 who does not take is dealt no more, whatever its credit, and others get that.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from miniqueue_py.broker.delivery import Delivery
 
@@ -19,6 +19,8 @@ class Untaken:
     """Deliveries by their numbers, until they are taken or go back."""
 
     def __init__(self) -> None:
+        self.is_awaited = False
+        """True when a look makes a difference."""
         self._deliveries: dict[int, Delivery] = {}
         self._size = 0
         """Bytes of their bodies."""
@@ -42,21 +44,21 @@ class Untaken:
     def first_number(self) -> int | None:
         return next(iter(self._deliveries), None)
 
-    @property
-    def is_awaited(self) -> bool:
-        """True when a look makes a difference."""
-        return self._must_take or bool(self._deliveries)
-
-    def add(self, numbered: Mapping[int, Delivery], size: int) -> None:
-        """Keep what was dealt; `size` is the bytes of the bodies."""
-        self._deliveries.update(numbered)
+    def add(self, numbered: dict[int, Delivery], size: int) -> None:
+        """Keep what was dealt, the dict itself too; `size` is the bytes of the bodies."""
+        if self._deliveries:
+            self._deliveries.update(numbered)
+        else:
+            self._deliveries = numbered
         self._size += size
+        self.is_awaited = True
 
     def take(self) -> Sequence[tuple[int, Delivery]]:
         """Return all, with their numbers; it is untaken no more."""
-        self._must_take = False
         taken = list(self._deliveries.items())
-        self.clear()
+        self._deliveries = {}
+        self._size = 0
+        self._must_take = self.is_awaited = False
         return taken
 
     def lose(self, numbers: Iterable[int]) -> None:
@@ -68,6 +70,7 @@ class Untaken:
     def clear(self) -> Sequence[int]:
         """Let go of all; return their numbers."""
         numbers = list(self._deliveries)
-        self._deliveries.clear()
+        self._deliveries = {}
         self._size = 0
+        self.is_awaited = self._must_take
         return numbers

@@ -30,13 +30,16 @@ the broker's own port, and where -dialect says, in clear HTTP:
         at the root of a port, of 127.0.0.1 unless a host is given; more than
         once for several. ZOLDYQ_PORT and ZOLDYQ_HOST do the same for zoldyq."""
 _DIALECTS_TAIL = "ZOLDYQ_LOG_LEVEL stands in for -level."
-_TAIL = "A flag wins over its variable (MINIQUEUE_MAX_MSGS), and that over the file."
+_LIMITS_HEAD = "What clients may take together, with the defaults (docs/operating.md has more):"
+_TAIL = """\
+More flags: miniqueue serve -h limits, miniqueue serve -h dialects.
+A flag wins over its variable (MINIQUEUE_MAX_MSGS), and that over the file."""
 
 
 def serve(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
     """Start with these settings; the exit status comes when the broker has stopped."""
     if _HELP.intersection(argv):
-        print(_dialects_help() if "dialects" in argv else _help_text())
+        print(_help_of(argv))
         return 0
     settings = load_settings(argv, environ)
     certificate, key = _certificate_to_show(settings, datetime.now(UTC))
@@ -64,10 +67,26 @@ def parser() -> ArgumentParser:
     return parser
 
 
+def _help_of(argv: Sequence[str]) -> str:
+    if "dialects" in argv:
+        return _dialects_help()
+    return _limits_help() if "limits" in argv else _help_text()
+
+
+def _limits_help() -> str:
+    told = [each for _, each in settings_table() if each.chapter == "limits"]
+    return "\n".join(
+        [
+            _LIMITS_HEAD,
+            *(f"  -{each.flag} {each.default}\n        {each.explanation}" for each in told),
+        ]
+    )
+
+
 def _help_text() -> str:
     lines = [_HEAD]
     for _, setting in settings_table():
-        if setting.is_of_dialects:
+        if setting.chapter:
             continue
         between = "=" if setting.is_switch else " "
         flag = f"-{setting.flag}{between}{setting.default}"
@@ -80,7 +99,7 @@ def _help_text() -> str:
 def _dialects_help() -> str:
     lines = [_DIALECTS_HEAD]
     for _, setting in settings_table():
-        if setting.is_of_dialects:
+        if setting.chapter == "dialects":
             alias = f"; also {setting.alias}" if setting.alias else ""
             lines.append(f"  -{setting.flag} {setting.default}".rstrip())
             lines.append(f"        {setting.explanation}{alias}")

@@ -10,21 +10,20 @@ from miniqueue_py.http.new_app import new_app
 from miniqueue_py.http.openapi.document import description
 from miniqueue_py.http.operations import operations
 from miniqueue_py.http.problems import as_response, problem, problem_of
-from miniqueue_py.http.receiving import receiving
+from miniqueue_py.http.receiving import LONGEST_BODY_BYTES, TOO_LONG
+from miniqueue_py.http.servers.connections import Connections
 from miniqueue_py.http.topics import topic_pages
 from miniqueue_py.telemetry.exposition import Exposition
 from miniqueue_py.telemetry.metrics import Metrics
 
-LONGEST_BODY_BYTES = 1 << 18
-"""Room for ten thousand receipts. Quart cannot bound one page, and keeps what it does not read."""
 
-
-def create_app(broker: Broker, administration: Administration, metrics: Metrics) -> Quart:
+def create_app(
+    broker: Broker, administration: Administration, metrics: Metrics, connections: Connections
+) -> Quart:
     """Return the application that serves `broker`."""
-    app = new_app(LONGEST_BODY_BYTES)
-    app.register_blueprint(operations(broker, Exposition(metrics, broker, administration)))
+    app = new_app(LONGEST_BODY_BYTES)  # Quart keeps what no page reads
+    app.register_blueprint(operations(Exposition(metrics, broker, administration, connections)))
     app.register_blueprint(topic_pages(broker, administration))
-    app.register_blueprint(receiving(broker))
     app.register_blueprint(description())
 
     @app.errorhandler(MiniqueueError)
@@ -47,5 +46,5 @@ _EXPLANATIONS = {
     "and GET /openapi.json describes the pages",
     405: "this method is not allowed here, those in Allow are; publish with POST /publish/{topic}, "
     "consume with POST /subscribe/{topic}, delete with DELETE /{topic}",
-    413: f"the body is longer than {LONGEST_BODY_BYTES} bytes; send it in several requests",
+    413: TOO_LONG,
 }

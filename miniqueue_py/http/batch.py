@@ -1,19 +1,19 @@
 """A streamed publish: lines of messages in, lines of confirms out, at the same time.
 
-Two tasks share a stream. One takes lines and hands them to the broker, which
-begins to store them at once; the other says how many are durable, the newest
-count whenever the client has room for one. The first stops reading when too
-much is not durable: then the client's flow-control window fills up, and memory
-does not. Whether the client reads what it is told holds nothing up: it may send
-everything first.
+Lines are handed to the broker as they come, which begins to store them at once.
+When too much is not durable, no more is granted: then the client's flow-control
+window fills up, and memory does not. How many are durable is told once a turn,
+the newest count. Whether the client reads what it is told holds nothing up: it
+may send everything first.
 
 A batch that has a key may go on in another stream, which takes over from this.
+The count where it goes on is the one thing that is waited for, in a task.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from enum import Enum
+from contextlib import ExitStack
 
 from miniqueue_py.broker.batches import BatchWriter
 from miniqueue_py.broker.broker import Broker
@@ -24,33 +24,23 @@ from miniqueue_py.errors import (
     MiniqueueError,
     ShuttingDown,
     StorageUnavailable,
-    UnknownContentType,
 )
-from miniqueue_py.http.asgi import Receive, Scope, Send, header
 from miniqueue_py.http.confirms import Confirms
+from miniqueue_py.http.exchange import ROOM_BYTES, Exchange, Handler
 from miniqueue_py.http.problems import FAILED, status_of
 from miniqueue_py.http.publications import Terms, publications_of
-from miniqueue_py.http.subscription import FAREWELL_SECONDS
+from miniqueue_py.http.uploads import Uploads
 from miniqueue_py.protocol.batch import BatchEntry, NdjsonLines, TextLines
 from miniqueue_py.protocol.lines import bad_line, closing_line, error_line, published_line
 
 MAX_UNCONFIRMED_BYTES = 1 << 23
 """Bytes of a stream that were taken and are not durable yet; past these it is not read."""
 
+FAREWELL_SECONDS = 0.5
+"""How long a broker that drains waits for what a client was not told to be durable."""
+
 MESSAGE_BYTES = 100
 """What a message costs beside its body while it is not durable: an empty line is not free."""
-
-_TEXT = {"", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"}
-"""The last is what curl says of any data, if nobody tells it otherwise."""
-
-_JSON = {
-    "application/x-ndjson",
-    "application/ndjson",
-    "application/jsonl",
-    "application/json-lines",
-}
-
-_KNOWN = "text/plain (a message a line) or application/x-ndjson (an object a line)"
 
 _FAILED = 500
 _UNREADABLE = 400
@@ -59,150 +49,150 @@ _UNREADABLE = 400
 _HEADERS = [(b"content-type", b"application/x-ndjson")]
 
 
-class _Body(Enum):
-    """What became of the body of the request."""
-
-    COMING = 1
-    WHOLE = 2
-    """It was taken to its end."""
-    LEFT = 3
-    """It was left unread, because the broker drains."""
-    CUT = 4
-    """It ended in the middle: the client is not there any more."""
-
-
-class Batch:
-    """One stream of messages to one topic."""
+class Batch(Handler):
+    """One stream of messages to one topic; under a `key` it goes on where its batch stands."""
 
     def __init__(  # noqa: PLR0913  all that a stream needs is handed in
         self,
+        exchange: Exchange,
         broker: Broker,
         topic: str,
         lines: TextLines | NdjsonLines,
-        receive: Receive,
-        send: Send,
         *,
         terms: Terms,
-        declared_bytes: int | None,
+        key: str | None,
         on_error: Callable[[Exception], None],
+        uploads: Uploads,
     ) -> None:
+        self._exchange = exchange
         self._broker = broker
         self._topic = topic
         self._lines = lines
-        self._receive = receive
-        self._send = send
         self._terms = terms
-        self._declared_bytes = declared_bytes
         self._on_error = on_error
-        self._writer: BatchWriter | None = None
-        self._taking: asyncio.Task[None] | None = None
-        self._confirms = Confirms(self._fail)
-        self._body = _Body.COMING
-        self._bytes = 0
+        self._uploads = uploads
+        self._confirms = Confirms(self._go_on_later, self._fail)
+        self._bytes = self._ungranted = 0
         self._taken = 0
         """Messages of this request that were handed to the broker."""
         self._last_line: bytes | None = None
         """What the stream ends with instead of a count; nothing is taken once that is decided."""
+        self._is_whole = False
+        """The body was taken to its end."""
+        self._is_over = False
+        self._goes_on_later = False
+        self._membership = ExitStack()
+        self._writer: BatchWriter | None = None
+        self._counting: asyncio.Task[None] | None = None
+        """Until it is known where the batch stands, and all that came meanwhile was taken."""
+        self._waiting: deque[bytes | None] = deque()
+        """What came meanwhile; None is the end."""
+        uploads.add(self)
+        exchange.begin(200, _HEADERS)
+        if key is not None:
+            self._writer = self._membership.enter_context(
+                broker.batches.go_on(topic, key, self.give_way)
+            )
+            loop = asyncio.get_running_loop()
+            self._counting = loop.create_task(self._learn_count(self._writer))
 
-    async def run(self, writer: BatchWriter | None = None) -> None:
-        """Serve the stream to its end; with a `writer` it goes on where its batch stands."""
-        self._writer = writer
-        await self._send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        await self._send({"type": "http.response.body", "body": b"", "more_body": True})
-        self._taking = taking = asyncio.create_task(self._take())
-        telling = asyncio.create_task(self._confirms.tell(self._send_line))
-        try:
-            # Telling ends first only when it stumbles, or storage has failed.
-            await asyncio.wait((taking, telling), return_when=asyncio.FIRST_COMPLETED)
-            for task in (taking, telling):
-                if task.done() and not task.cancelled():
-                    task.result()
-            await self._wait_told(telling)
-        except Exception as error:  # noqa: BLE001  the boundary: one stream ends, not the broker
-            self._last_line = error_line(FAILED)
-            self._on_error(error)
-        finally:
-            taking.cancel()
-            telling.cancel()
-        await self._end()
+    def on_body(self, chunk: bytes) -> None:
+        self._ungranted += len(chunk)
+        self._hear(chunk)
+
+    def on_end(self) -> None:
+        self._hear(None)
+
+    def on_gone(self) -> None:
+        self._leave()
+
+    def on_room(self) -> None:
+        self._go_on()
 
     def abandon(self) -> None:
         """Take no further line, because the broker drains.
 
         A body that is over, or refused, has its answer all the same.
         """
-        if not self._confirms.is_closed:
-            self._body = _Body.LEFT
+        if not self._is_closed:
             self._stop(closing_line("draining"))
+            asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._end)
 
     def give_way(self) -> None:
         """Take no further line, because another request goes on with the batch."""
         self._stop(error_line(str(BatchTakenOver())))
 
+    @property
+    def _is_closed(self) -> bool:
+        """True when nothing more is taken."""
+        return self._is_whole or self._last_line is not None
+
     def _fail(self, failure: BaseException, line: int) -> None:
-        self._last_line = None  # whatever it was, this comes before it
+        # Whatever it was to end with, this comes before it.
         status = status_of(failure) if isinstance(failure, MiniqueueError) else _FAILED
-        self._stop(bad_line(str(failure), line, status))
+        self._last_line = bad_line(str(failure), line, status)
 
     def _stop(self, last_line: bytes) -> None:
         self._last_line = self._last_line or last_line
-        if self._taking is not None:
-            self._taking.cancel()
-        self._confirms.close()
+        if self._counting is not None:
+            self._counting.cancel()
+        self._go_on_later()
 
-    async def _wait_told(self, telling: "asyncio.Task[None]") -> None:
-        """Return when all is durable and the client knows, or was given time enough."""
-        if self._body is not _Body.LEFT:
-            await self._confirms.wait_counted()
-        await asyncio.wait((telling,), timeout=self._patience)
-        if telling.done():
-            telling.result()
-
-    @property
-    def _patience(self) -> float | None:
-        """How long the client may take to read its answer.
-
-        Who has sent all may take its time; who is cut off is perhaps sending
-        still, and never will read.
-        """
-        return None if self._body is _Body.WHOLE else FAREWELL_SECONDS
-
-    async def _take(self) -> None:
-        """Read lines and begin to publish them, until the body is over or a line is wrong."""
+    async def _learn_count(self, writer: BatchWriter) -> None:
         try:
-            if self._writer is not None:
-                self._confirms.go_on_from(await self._writer.wait_count())
-            while self._may_go_on():
-                event = await self._receive()
-                if event["type"] == "http.disconnect":
-                    self._body = _Body.CUT
-                    return
-                self._take_piece(event.get("body", b""), is_last=not event.get("more_body", False))
-                if self._may_go_on():
-                    await self._confirms.wait_room(MAX_UNCONFIRMED_BYTES)
-                await asyncio.sleep(0)  # what has come already is taken without a pause otherwise
+            self._confirms.go_on_from(await writer.wait_count())
         except StorageUnavailable as error:  # nobody knows where the batch stands
             self._last_line = error_line(str(error))
-        finally:
-            self._confirms.close()
+        except Exception as error:  # noqa: BLE001  as in `_take`
+            self._stumble(error)
+        self._go_on_later()
+        while self._waiting:
+            self._take(self._waiting.popleft())
+            await asyncio.sleep(0)  # others have their turn
+        self._counting = None
 
-    def _may_go_on(self) -> bool:
-        return self._last_line is None and self._body is _Body.COMING
+    def _hear(self, piece: bytes | None) -> None:
+        if self._counting is None:
+            self._take(piece)
+        else:
+            self._waiting.append(piece)
 
-    def _take_piece(self, piece: bytes, *, is_last: bool) -> None:
-        self._publish(self._lines.feed(piece))
-        self._bytes += len(piece)
-        declared = self._declared_bytes
-        if is_last and declared is not None and declared != self._bytes:
-            # Some servers do not notice: the last line is torn.
+    def _take(self, piece: bytes | None) -> None:
+        """Begin to publish the lines of a piece, unless one was wrong; None is the end."""
+        if self._is_closed:
+            return
+        try:
+            if piece is None:
+                self._take_end()
+            else:
+                self._publish(self._lines.feed(piece))
+                self._bytes += len(piece)
+            if self._lines.problem is not None and self._last_line is None:
+                self._last_line = bad_line(*self._lines.problem, _UNREADABLE)
+                self._broker.reports.refused(self._topic, BadRequest(self._lines.problem[0]))
+        except Exception as error:  # noqa: BLE001  the boundary: one stream ends, not the broker
+            self._stumble(error)
+            return
+        if self._is_closed:
+            self._go_on_later()
+        else:
+            self._grant()
+
+    def _take_end(self) -> None:
+        declared = self._exchange.request.declared_length
+        if declared is not None and declared != self._bytes:
+            # Not every connection notices: the last line is torn.
             self._last_line = error_line(str(BodyCutShort(declared, self._bytes)))
-        elif is_last:
+        else:
             self._publish(self._lines.feed_end())
-        if self._lines.problem is not None and self._last_line is None:
-            self._last_line = bad_line(*self._lines.problem, _UNREADABLE)
-            self._broker.reports.refused(self._topic, BadRequest(self._lines.problem[0]))
-        if is_last:
-            self._body = _Body.WHOLE
+        self._is_whole = True
+
+    def _grant(self) -> None:
+        """Let more come, unless too much of what came is not durable."""
+        if self._is_over or self._confirms.unconfirmed_bytes <= MAX_UNCONFIRMED_BYTES:
+            size, self._ungranted = self._ungranted, 0
+            if size:
+                self._exchange.grant(size)
 
     def _publish(self, lines: Sequence[bytes] | Sequence[BatchEntry]) -> None:
         """Begin to store messages: those before the first that is refused, which ends it all."""
@@ -231,26 +221,43 @@ class Batch:
     def _line_of(self, refused: bytes | BatchEntry) -> int:
         return refused.line if isinstance(refused, BatchEntry) else self._taken + 1
 
-    async def _end(self) -> None:
-        """Send the last line, and before it what the client was not told."""
-        last = self._last_line or b""
-        if self._last_line is None or self._confirms.has_untold:
-            last = published_line(self._confirms.durable) + last
-        with suppress(TimeoutError):  # a server resets what its application left unfinished
-            async with asyncio.timeout(self._patience):
-                await self._send_line(last, is_last=True)
+    def _go_on_later(self) -> None:
+        """Tell what is durable in the next turn: what becomes so meanwhile is in the same line."""
+        if not self._goes_on_later:
+            self._goes_on_later = True
+            asyncio.get_running_loop().call_soon(self._go_on)
 
-    async def _send_line(self, line: bytes, *, is_last: bool = False) -> None:
-        if self._body is not _Body.CUT:
-            await self._send({"type": "http.response.body", "body": line, "more_body": not is_last})
+    def _go_on(self) -> None:
+        self._goes_on_later = False
+        if self._is_over:
+            return
+        if self._is_closed and self._confirms.is_complete:
+            self._end()
+            return
+        # The newest count, whenever the client has room for one.
+        if self._exchange.queued <= ROOM_BYTES and (line := self._confirms.tell()):
+            self._exchange.send(line)
+        self._grant()
 
+    def _stumble(self, error: Exception) -> None:
+        self._on_error(error)
+        self._last_line = error_line(FAILED)
+        self._end()
 
-def reader_of(scope: Scope, longest_message: int) -> TextLines | NdjsonLines:
-    """Return what reads the lines of a request. Raises UnknownContentType."""
-    content_type = (header(scope, b"content-type") or b"").decode("latin-1")
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind in _JSON:
-        return NdjsonLines(longest_message)
-    if kind in _TEXT:
-        return TextLines(longest_message)
-    raise UnknownContentType(content_type, _KNOWN)
+    def _end(self) -> None:
+        """Send the last line, and before it what the client was not told. Idempotent."""
+        if self._is_over:
+            return
+        self._leave()
+        news = self._confirms.tell()
+        last = self._last_line or published_line(self._confirms.durable)
+        self._exchange.end(news + last)
+
+    def _leave(self) -> None:
+        self._is_over = True
+        if self._counting is not None:
+            self._counting.cancel()
+        self._waiting.clear()
+        self._grant()
+        self._membership.close()
+        self._uploads.discard(self)

@@ -4,7 +4,7 @@ Words of the wire become verbs of the broker here, and what the broker says
 becomes lines; nothing is awaited.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from miniqueue_py.broker.clock import Clock
 from miniqueue_py.broker.delivery import Delivery
@@ -29,17 +29,24 @@ _DECISIONS = {
     Verb.RELEASE: Decision.RELEASE,
 }
 
+_TOUCH = Verb.TOUCH
+"""Python 3.11 looks up a member of an enum by calls."""
+
 
 def obey(subscriber: Subscriber, clock: Clock, command: Init | Credit | Settle) -> bytes:
     """Carry out a command; return the error lines that answer it."""
     try:
-        match command:
-            case Settle():
-                return _error_lines(_settle(subscriber, clock, command))
-            case Init(credit):
-                subscriber.start(credit)
-            case Credit(credit):
-                subscriber.set_credit(credit)
+        if isinstance(command, Settle):
+            verb, ids, up_to, seconds = command
+            if verb is _TOUCH:
+                errors = subscriber.touch(clock.now(), verb, ids, up_to)
+            else:
+                errors = subscriber.settle(_DECISIONS[verb], verb, ids, up_to, seconds)
+            return b"".join([error_line(str(error)) for error in errors]) if errors else b""
+        if isinstance(command, Init):
+            subscriber.start(command.credit)
+        else:
+            subscriber.set_credit(command.credit)
     except (SettlementError, BadRequest) as error:
         return error_line(str(error))
     return b""
@@ -56,14 +63,12 @@ def work_of(subscriber: Subscriber, command: Command) -> int:
 
 def delivery_lines(subscriber: Subscriber, deliveries: Iterable[tuple[int, Delivery]]) -> bytes:
     """Return the lines that hand deliveries to a client."""
-    if not subscriber.has_credit:
-        return b"".join(
-            [
-                delivery_line(delivery.message.body, delivery.message.extras.dack_count)
-                for _, delivery in deliveries
-            ]
-        )
     lines = []
+    if not subscriber.has_credit:
+        for _, delivery in deliveries:
+            body, _, _, extras = delivery.message
+            lines.append(delivery_line(body, extras.dack_count))
+        return b"".join(lines)
     for number, delivery in deliveries:
         body, (topic, sequence), published_ms, extras = message = delivery.message
         if extras is PLAIN and published_ms is not None:
@@ -71,17 +76,6 @@ def delivery_lines(subscriber: Subscriber, deliveries: Iterable[tuple[int, Deliv
         else:
             lines.append(_full_line(number, message))
     return b"".join(lines)
-
-
-def _settle(subscriber: Subscriber, clock: Clock, command: Settle) -> Sequence[SettlementError]:
-    verb, ids, up_to, seconds = command
-    if verb is Verb.TOUCH:
-        return subscriber.touch(clock.now(), verb.value, ids, up_to)
-    return subscriber.settle(_DECISIONS[verb], verb.value, ids, up_to, seconds)
-
-
-def _error_lines(errors: Sequence[SettlementError]) -> bytes:
-    return b"".join([error_line(str(error)) for error in errors]) if errors else b""
 
 
 def _full_line(number: int, message: Message) -> bytes:

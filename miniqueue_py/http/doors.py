@@ -8,11 +8,13 @@ from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.http.asgi import App
+from miniqueue_py.http.asgi_exchange import AsgiRoute
 from miniqueue_py.http.dialects.options import DialectOptions
-from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
+from miniqueue_py.http.dialects.registry import Dialects
 from miniqueue_py.http.dialects.zoldyq_sockets import ZoldyqSockets
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.pages import Pages
+from miniqueue_py.http.servers.connections import Connections
 from miniqueue_py.http.sockets import below
 from miniqueue_py.http.streams import Streams
 from miniqueue_py.telemetry.metrics import Metrics
@@ -28,6 +30,7 @@ class Desk(NamedTuple):
     metrics: Metrics
     task_rates: Rates
     options: DialectOptions
+    connections: Connections
 
 
 class Doors:
@@ -37,21 +40,31 @@ class Doors:
         self, desk: Desk, *, drain_seconds: float, on_error: Callable[[str, Exception], None]
     ) -> None:
         self._on_error = on_error
-        queues = ZoldyqQueues(desk.broker, desk.administration, desk.options.zoldyq)
-        self._pages = Pages(lambda: _create_apps(desk, queues))
-        self._streams = Streams(
-            desk.broker, self._pages, drain_seconds=drain_seconds, on_error=on_error
+        self._dialects = Dialects(
+            desk.broker, desk.administration, desk.snapshots, desk.task_rates, desk.options
         )
-        self._sockets = ZoldyqSockets(queues)
+        self._pages = Pages(lambda: _create_apps(desk, self._dialects))
+        pages = AsgiRoute(self._pages)
+        self._streams = Streams(
+            desk.broker,
+            pages,
+            drain_seconds=drain_seconds,
+            on_error=on_error,
+            folders={
+                name.encode(): busy.before(pages) for name, busy in self._dialects.busy.items()
+            },
+        )
+        self._sockets = ZoldyqSockets(self._dialects.zoldyq)
         self.native = Door(
-            self._streams, sockets=below(b"/zoldyq", self._sockets), on_error=on_error
+            self._streams.route, sockets=below(b"/zoldyq", self._sockets), on_error=on_error
         )
         self._all = [self.native]
 
     def of_dialect(self, name: str) -> Door:
         """Return a door behind which that dialect has every path."""
         sockets = self._sockets if name == "zoldyq" else None
-        door = Door(self._pages.at_root(name), sockets=sockets, on_error=self._on_error)
+        route = self._dialects.busy[name].at_root(AsgiRoute(self._pages.at_root(name)))
+        door = Door(route, sockets=sockets, on_error=self._on_error)
         self._all.append(door)
         return door
 
@@ -69,17 +82,8 @@ class Doors:
         await asyncio.gather(*(door.wait_idle() for door in self._all))
 
 
-def _create_apps(desk: Desk, zoldyq_queues: ZoldyqQueues) -> Mapping[str, App]:
-    from miniqueue_py.http.app import create_app  # noqa: PLC0415  Quart is behind these two
-    from miniqueue_py.http.dialects.registry import create_dialects  # noqa: PLC0415
+def _create_apps(desk: Desk, dialects: Dialects) -> Mapping[str, App]:
+    from miniqueue_py.http.app import create_app  # noqa: PLC0415  Quart is behind it
 
-    native = create_app(desk.broker, desk.administration, desk.metrics)
-    dialects = create_dialects(
-        desk.broker,
-        desk.administration,
-        desk.snapshots,
-        desk.task_rates,
-        zoldyq_queues,
-        desk.options.zapq,
-    )
-    return {"": native, **dialects}  # type: ignore[dict-item]  # typed as Quart's own ASGI
+    native = create_app(desk.broker, desk.administration, desk.metrics, desk.connections)
+    return {"": native, **dialects.create_apps()}  # type: ignore[dict-item]  # typed as Quart's own ASGI

@@ -7,16 +7,9 @@ from http import HTTPStatus
 from quart import Request, Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from miniqueue_py.errors import MessageTooLong
-from miniqueue_py.http.json_text import encode, parse
-
-
-class BodyTooLong(MessageTooLong):
-    """It is longer than any message that could be in it."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
-        self.args = ("the body is too long",)
+from miniqueue_py.http.json_answers import json_answer
+from miniqueue_py.http.json_text import BodyTooLong, encode, parse
+from miniqueue_py.http.problems import as_response
 
 
 async def read_body(request: Request) -> bytes:
@@ -42,7 +35,7 @@ def answer(value: object, status: int = 200) -> Response:
 
 def answer_encoded(body: bytes, status: int = 200) -> Response:
     """Return a page of what is JSON already."""
-    return Response(body + b"\n", status, content_type="application/json")
+    return as_response(*json_answer(body, status))
 
 
 def answer_pieces(pieces: Sequence[bytes], status: int = 200) -> Response:

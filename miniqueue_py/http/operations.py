@@ -1,37 +1,15 @@
-"""What a supervisor asks: does it live, can it work, how does it do."""
+"""How the broker does, for whoever scrapes it; whether it lives is health.py's."""
 
 from collections.abc import Iterator
 
 from quart import Blueprint, Response, request
 
-from miniqueue_py.broker.broker import Broker
-from miniqueue_py.http.problems import as_response, problem
 from miniqueue_py.telemetry.exposition import OPENMETRICS, OPENMETRICS_VERSION, Exposition
 
-MOST_STALLED_SECONDS = 10.0
-"""A disk that takes longer for one fsync is not ready. It may be again: nothing has failed."""
 
-
-def operations(broker: Broker, exposition: Exposition) -> Blueprint:
-    """Return the pages /healthz, /readyz and /metrics.
-
-    The first tells that the loop turns, the second that storage writes and the
-    broker does not drain.
-    """
+def operations(exposition: Exposition) -> Blueprint:
+    """Return the page /metrics."""
     pages = Blueprint("operations", __name__)
-
-    @pages.get("/healthz")
-    async def healthz() -> Response:
-        longest = str(broker.limits.max_message_bytes)
-        headers = {"miniqueue-max-message": longest}
-        return Response(b"ok\n", 200, headers, content_type="text/plain")
-
-    @pages.get("/readyz")
-    async def readyz() -> Response:
-        reason = _why_not_ready(broker)
-        if not reason:
-            return Response(b"ok\n", 200, content_type="text/plain")
-        return as_response(*problem(503, reason))
 
     @pages.get("/metrics")
     async def metrics() -> Response:
@@ -40,16 +18,6 @@ def operations(broker: Broker, exposition: Exposition) -> Blueprint:
         return Response(page, 200, {"vary": "accept"}, content_type=content_type)
 
     return pages
-
-
-def _why_not_ready(broker: Broker) -> str:
-    if broker.is_draining:
-        return "the broker is draining"
-    if broker.failure is not None:
-        return str(broker.failure)
-    if broker.stalled_seconds > MOST_STALLED_SECONDS:
-        return f"the disk has not answered an fsync for {broker.stalled_seconds:.0f} s"
-    return ""
 
 
 def prefers_openmetrics(accept: str) -> bool:

@@ -1,6 +1,7 @@
 """Error class to status and body: the one table."""
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from miniqueue_py import errors
@@ -28,7 +29,7 @@ FAILED = "the broker failed; its log tells how"
 """Told to a client when something went wrong that nobody foresaw."""
 
 WORTH_REPEATING = {429, 503}
-_RETRY_AFTER = (b"retry-after", b"1")
+RETRY_AFTER = (b"retry-after", b"1")
 
 
 def status_of(error: errors.MiniqueueError) -> int:
@@ -43,7 +44,7 @@ def problem(status: int, text: str) -> tuple[int, Headers, bytes]:
         (b"content-length", str(len(body)).encode()),
     ]
     if status in WORTH_REPEATING:
-        headers.append(_RETRY_AFTER)
+        headers.append(RETRY_AFTER)
     return status, headers, body
 
 
@@ -52,7 +53,7 @@ def problem_of(error: errors.MiniqueueError) -> tuple[int, Headers, bytes]:
     return problem(status_of(error), str(error))
 
 
-def as_response(status: int, headers: Headers, body: bytes) -> "Response":
+def as_response(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> "Response":
     """Return the same answer for a Quart view."""
     from quart import Response  # noqa: PLC0415  streams need this file and no Quart
 

@@ -1,27 +1,34 @@
 """Consuming without a stream: /receive hands out receipts, /settle takes them back.
 
-A client that goes away while it waits takes nothing with it. Once messages
-have receipts, the lease is what brings them back: nobody can tell whether an
-answer that was sent has arrived.
+Once messages have receipts, the lease is what brings them back: nobody can
+tell whether an answer that was sent has arrived.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from quart import Blueprint, Response, request
-
 from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.claim import Claim
+from miniqueue_py.broker.receipts import Receipt
 from miniqueue_py.broker.settling import Decision
-from miniqueue_py.errors import BadParameter
-from miniqueue_py.http.json_bodies import answer, answer_encoded, nothing, read_json
+from miniqueue_py.errors import BadParameter, MessageTooLong
+from miniqueue_py.http.claiming import Claiming
+from miniqueue_py.http.exchange import Exchange, WholeBody
+from miniqueue_py.http.json_answers import NO_CONTENT, json_answer
+from miniqueue_py.http.json_text import encode, parse
 from miniqueue_py.http.messages import as_object
-from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.query import Query
 from miniqueue_py.http.terms import LONGEST_LEASE_SECONDS, SHORTEST_LEASE_SECONDS
 from miniqueue_py.protocol.options import check_delay
+
+LONGEST_BODY_BYTES = 1 << 18
+"""Room for ten thousand receipts."""
+
+TOO_LONG = f"the body is longer than {LONGEST_BODY_BYTES} bytes; send it in several requests"
 
 MOST_RECEIVED = 1000
 RECEIVED_UNASKED = 1
@@ -53,38 +60,82 @@ class Part(NamedTuple):
     delay_seconds: float = 0.0
 
 
-def receiving(broker: Broker) -> Blueprint:
-    """Return the pages /receive/{topic} and /settle/{topic}."""
-    pages = Blueprint("receiving", __name__)
+class Receive(Claiming):
+    """One request for messages. Raises BadParameter when it is made."""
 
-    @pages.post("/receive/<segment>")
-    async def receive(segment: str) -> Response:
-        topic = topic_name(segment)
-        query = Query(request.scope["query_string"])
-        receipts = await broker.receive(
-            topic,
-            query.whole_number("max", RECEIVED_UNASKED, least=1, most=MOST_RECEIVED),
-            query.duration("wait", 0.0, least=0.0, most=LONGEST_WAIT_SECONDS),
-            query.duration("lease", None, least=SHORTEST_LEASE_SECONDS, most=LONGEST_LEASE_SECONDS),
+    def __init__(self, exchange: Exchange, broker: Broker, topic: str) -> None:
+        self.exchange = exchange
+        self._broker = broker
+        self._topic = topic
+        self._limit = RECEIVED_UNASKED
+        self._lease: float | None = None
+        if exchange.request.query:
+            self._read(Query(exchange.request.query))
+        self.take()
+
+    def claim(self) -> Claim:
+        return self._broker.claims.receive(
+            self._topic, self._limit, self.wait_seconds, self._on_received, self._lease
         )
-        if not receipts:
-            return nothing(204)
-        shown = [as_object(delivery.message, receipt) for receipt, delivery in receipts]
-        return answer_encoded(b"[%b]" % b",".join(shown))
 
-    @pages.post("/settle/<segment>")
-    async def settle(segment: str) -> Response:
-        topic = topic_name(segment)
-        parts = parse_settlement(await read_json(request))
-        _check(broker, topic, parts)
-        late: list[str] = []
-        for turn in _turns(parts):
-            for part in turn:
-                late += _carry_out(broker, topic, part)
-            await asyncio.sleep(0)
-        return answer({"expired": late})
+    def _read(self, query: Query) -> None:
+        self._limit = query.whole_number("max", RECEIVED_UNASKED, least=1, most=MOST_RECEIVED)
+        self.wait_seconds = query.duration("wait", 0.0, least=0.0, most=LONGEST_WAIT_SECONDS)
+        self._lease = query.duration(
+            "lease", None, least=SHORTEST_LEASE_SECONDS, most=LONGEST_LEASE_SECONDS
+        )
 
-    return pages
+    def _on_received(self, received: Sequence[Receipt] | Exception) -> None:
+        if isinstance(received, Exception):
+            self.exchange.fail(received)
+        elif received:
+            shown = [as_object(delivery.message, receipt) for receipt, delivery in received]
+            self.exchange.respond(*json_answer(b"[%b]" % b",".join(shown)))
+        else:
+            self.exchange.respond(*NO_CONTENT)
+
+
+class Settle(WholeBody):
+    """One request that settles, some in each turn of the loop.
+
+    What it has begun it ends, though its client goes.
+    """
+
+    def __init__(self, exchange: Exchange, broker: Broker, topic: str) -> None:
+        super().__init__(exchange, LONGEST_BODY_BYTES)
+        self.check_declared()
+        self._broker = broker
+        self._topic = topic
+        self._turns: deque[Sequence[Part]] = deque()
+        self._late: list[str] = []
+
+    def on_whole(self, body: bytes) -> None:
+        parts = parse_settlement(parse(body))
+        _check(self._broker, self._topic, parts)
+        self._turns = deque(_turns(parts))
+        self._go_on()
+
+    def too_long(self, limit: int) -> MessageTooLong:
+        return _BodyTooLong(limit)
+
+    def _go_on(self) -> None:
+        try:
+            for part in self._turns.popleft():
+                self._late += _carry_out(self._broker, self._topic, part)
+        except Exception as error:  # noqa: BLE001  nobody else would answer in a later turn
+            self.exchange.fail(error)
+        else:
+            if self._turns:
+                asyncio.get_running_loop().call_soon(self._go_on)
+            else:
+                late = encode(self._late) if self._late else b"[]"
+                self.exchange.respond(*json_answer(b'{"expired":%b}' % late))
+
+
+class _BodyTooLong(MessageTooLong):
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.args = (TOO_LONG,)
 
 
 def parse_settlement(value: object) -> Sequence[Part]:

@@ -1,25 +1,28 @@
 """What a request for a stream asks for beside its topic: by query, and by header."""
 
 from miniqueue_py.errors import BadParameter
-from miniqueue_py.http.asgi import Scope, header
+from miniqueue_py.http.exchange import Request
 from miniqueue_py.http.query import Query, publication_terms
 from miniqueue_py.protocol.options import check_key
+
+IDEMPOTENCY_KEY = b"idempotency-key"
 
 SHORTEST_LEASE_SECONDS = 0.001
 LONGEST_LEASE_SECONDS = 86400.0
 
-_NO_TERMS = (0, 0.0, None)
+NO_TERMS = (0, 0.0, None)
+"""Of a publish that asks for nothing by its query."""
 
 
-def terms_of(scope: Scope) -> tuple[int, float, float | None]:
+def terms_of(request: Request) -> tuple[int, float, float | None]:
     """Return the priority, the delay and the ttl of a publish. Raises BadParameter."""
-    query = scope["query_string"]
-    return publication_terms(Query(query)) if query else _NO_TERMS
+    query = request.query
+    return publication_terms(Query(query)) if query else NO_TERMS
 
 
-def key_of(scope: Scope) -> str | None:
+def key_of(request: Request) -> str | None:
     """Return the idempotency key of a publish. Raises BadParameter."""
-    key = header(scope, b"idempotency-key")
+    key = request.header(IDEMPOTENCY_KEY)
     if key is None:
         return None
     try:
@@ -29,9 +32,9 @@ def key_of(scope: Scope) -> str | None:
         raise BadParameter("Idempotency-Key", problem) from None
 
 
-def lease_of(scope: Scope) -> float | None:
+def lease_of(request: Request) -> float | None:
     """Return how long a delivery may be held, if the subscriber says so. Raises BadParameter."""
-    query = scope["query_string"]
+    query = request.query
     if not query:
         return None
     return Query(query).duration(

@@ -2,19 +2,8 @@
 
 from collections import deque
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from miniqueue_py.protocol.commands import Command, Init, Settle
-
-
-class Said(NamedTuple):
-    """A command, and how it came."""
-
-    command: Command
-    is_ahead: bool
-    """It came in one piece with the INIT before it."""
-    weight: int
-    """What it counts as while it waits."""
 
 
 class WaitingCommands:
@@ -26,23 +15,30 @@ class WaitingCommands:
 
     def __init__(self) -> None:
         self.weight = 0
-        self._said: deque[Said] = deque()
+        """0 when nothing waits."""
+        self._said: deque[tuple[Command, bool, int]] = deque()
+        """Each with what it weighs, and if it came in one piece with the INIT before it."""
 
-    def __len__(self) -> int:
-        return len(self._said)
+    def __repr__(self) -> str:
+        return f"<WaitingCommands, {len(self._said)} of weight {self.weight}>"
 
     @property
-    def first(self) -> Said:
-        return self._said[0]
+    def is_settlement_ahead(self) -> bool:
+        """True if the first is a settlement that was said together with INIT."""
+        command, is_ahead, _ = self._said[0]
+        return is_ahead and isinstance(command, Settle)
 
     def add(self, commands: Iterable[Command]) -> None:
         """Put commands, which came in one piece, at the end."""
         is_ahead = False
         for command in commands:
-            weight = _weight_of(command)
-            self._said.append(Said(command, is_ahead, weight))
+            weight = 1
+            if isinstance(command, Settle):
+                weight = len(command.ids) or 1
+            elif isinstance(command, Init):
+                is_ahead = True
+            self._said.append((command, is_ahead, weight))
             self.weight += weight
-            is_ahead = is_ahead or isinstance(command, Init)
 
     def pop(self) -> Command:
         """Return the first; it does not wait any more."""
@@ -53,7 +49,3 @@ class WaitingCommands:
     def clear(self) -> None:
         self._said.clear()
         self.weight = 0
-
-
-def _weight_of(command: Command) -> int:
-    return max(1, len(command.ids)) if isinstance(command, Settle) else 1

@@ -12,7 +12,7 @@ stream's own order decides when it is answered.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 from miniqueue_py.protocol.json_stream import JsonStrings
@@ -30,8 +30,8 @@ _IDS = re.compile(r"[0-9]{1,19}(?: [0-9]{1,19})*")
 _UP_TO = re.compile(r"\.\.[0-9]{1,19}")
 
 
-class Verb(Enum):
-    """What a settlement does to its deliveries; the value is the word on the wire."""
+class Verb(StrEnum):
+    """What a settlement does to its deliveries: the word on the wire."""
 
     ACK = "ACK"
     """Done."""
@@ -96,7 +96,7 @@ TOO_FEW_CREDIT_ARGUMENTS = Refused("too few arguments provided to CREDIT", ends_
 INVALID_CREDIT = Refused("invalid CREDIT credit argument at position [1]", ends_stream=True)
 UNDECODABLE = Refused("error decoding command", ends_stream=True)
 
-_VERBS = {verb.value: verb for verb in Verb if verb is not Verb.DACK}
+_VERBS = {str(verb): verb for verb in Verb if verb is not Verb.DACK}
 """The words whose arguments are deliveries and nothing else."""
 
 _ALONE: dict[str, Command] = {
@@ -105,6 +105,15 @@ _ALONE: dict[str, Command] = {
     "CREDIT": TOO_FEW_CREDIT_ARGUMENTS,
     **{word: Settle(verb) for word, verb in _VERBS.items()},
 }
+
+
+_AT_ONCE = {
+    b'"%b"%b' % (word.encode(), end): command
+    for word, command in _ALONE.items()
+    if isinstance(command, Settle)
+    for end in (b"", b"\n")
+}
+"""Chunks that are one command and nothing else: as a rule `"ACK"`, with a newline or without."""
 
 
 def invalid_delivery(verb: Verb, position: int) -> Refused:
@@ -193,6 +202,9 @@ class CommandReader:
 
     def feed(self, data: bytes) -> list[Command]:
         """Return the commands that `data` finishes; after UNDECODABLE there are no more."""
+        alone = _AT_ONCE.get(data)
+        if alone is not None and self._strings.is_between:
+            return [alone]
         if self._strings.is_broken:
             return []
         commands = [parse_command(text) for text in self._strings.feed(data)]

@@ -22,12 +22,9 @@ class JsonStrings:
 
     def __init__(self) -> None:
         self.is_broken = False
+        self.is_between = True
+        """No string has begun that is not finished, and none ever was that is none."""
         self._rest = b""
-
-    @property
-    def is_between(self) -> bool:
-        """True when no string has begun that is not finished."""
-        return not self._rest
 
     def feed(self, data: bytes) -> list[str]:
         """Return the strings that `data` finishes; stop at the first thing that is none."""
@@ -52,8 +49,10 @@ class JsonStrings:
                 position = match.end()
         except ValueError:
             self.is_broken = True
+            self.is_between = False
             return strings
         self._rest = data[position:].lstrip(b" \t\r\n")
+        self.is_between = not self._rest
         if self._rest and (
             len(self._rest) > LONGEST_STRING or not _UNFINISHED.fullmatch(self._rest)
         ):

@@ -59,6 +59,19 @@ def full_credit_line(  # noqa: PLR0913  what a line says is handed in
     return _object(body, dack_count, parts) + b"\n"
 
 
+def received_object(
+    body: bytes, receipt: str, topic_number: int, sequence: int, published_ms: int
+) -> bytes:
+    """Return the first delivery of a plain message, with a receipt that needs no escape."""
+    return b'{"msg":"%b","receipt":"%b","attempt":1,"messageId":"%d-%d","publishedAt":%d}' % (
+        b2a_base64(body, newline=False),
+        receipt.encode(),
+        topic_number,
+        sequence,
+        published_ms,
+    )
+
+
 def page_object(  # noqa: PLR0913  what an object says is handed in
     body: bytes,
     topic_number: int,

@@ -15,6 +15,8 @@ from prometheus_client.registry import Collector
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.telemetry.families import (
+    ConnectionFigures,
+    connection_families,
     fact_families,
     state_families,
     topic_families,
@@ -33,8 +35,15 @@ _END = b"# EOF\n"
 class Exposition:
     """All that is known of a broker."""
 
-    def __init__(self, metrics: Metrics, broker: Broker, administration: Administration) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        broker: Broker,
+        administration: Administration,
+        connections: ConnectionFigures,
+    ) -> None:
         self._metrics = metrics
+        self._connections = connections
         self._broker = broker
         self._topics = TopicSeries(administration)
         self._process = ProcessCollector(registry=None)
@@ -50,6 +59,7 @@ class Exposition:
     def _families(self, topics: Mapping[str, Figures]) -> Iterator[Metric]:
         yield from fact_families(self._metrics)
         yield from state_families(self._broker, self._topics.count)
+        yield from connection_families(self._connections)
         yield from topic_families(topics)
         yield from write_families(self._metrics.write_times)
         yield from self._process.collect()

@@ -9,6 +9,7 @@ are served.
 
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
+from typing import Protocol
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -52,6 +53,15 @@ _COUNTERS = {
 """By the name of a family behind miniqueue_topic_: the field it shows, and what that is."""
 
 
+class ConnectionFigures(Protocol):
+    """What is counted of the connections of a broker."""
+
+    @property
+    def struck(self) -> Mapping[str, int]: ...
+
+    def __len__(self) -> int: ...
+
+
 def fact_families(metrics: Metrics) -> Iterator[Metric]:
     """Yield what happened since the process began."""
     for name, count, text in (
@@ -91,6 +101,17 @@ def state_families(broker: Broker, topics: int) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "miniqueue_messages_expired", "Messages whose ttl was over.", totals.expired
     )
+
+
+def connection_families(connections: ConnectionFigures) -> Iterator[Metric]:
+    """Yield how many connections there are, and which of their limits were reached how often."""
+    yield GaugeMetricFamily("miniqueue_connections", "Connections that are open.", len(connections))
+    family = CounterMetricFamily(
+        "miniqueue_connection_limits", "Limits of connections that were reached.", labels=["limit"]
+    )
+    for limit, count in connections.struck.items():
+        family.add_metric([limit], count)
+    yield family
 
 
 def topic_families(topics: Mapping[str, Figures]) -> Iterator[Metric]:

@@ -9,11 +9,13 @@ from miniqueue_py.broker.delivery import Bury
 from miniqueue_py.broker.events import (
     Delivered,
     Event,
+    Listener,
     Published,
     Redriven,
     Refused,
     Settled,
 )
+from miniqueue_py.broker.message import PLAIN
 from miniqueue_py.broker.refusals import REASONS
 from miniqueue_py.broker.settling import BY_CONSUMER, TOO_MANY, Decision
 from miniqueue_py.broker.write_times import Times, WriteTimes
@@ -39,45 +41,31 @@ class Metrics:
     def __repr__(self) -> str:
         return f"<Metrics, {self.published} published, {self.delivered} delivered>"
 
-    def observe(self, event: Event) -> None:
-        """Count a fact."""
-        # Not a match statement: this takes half as long, and is in every
-        # message's way when they travel one by one.
-        kind = type(event)
-        if kind is Delivered:
-            self._count_delivered(event)  # type: ignore[arg-type]  # mypy does not follow
-        elif kind is Settled:
-            self._count_settled(event)  # type: ignore[arg-type]
-        elif kind is Published:
-            self._count_published(event)  # type: ignore[arg-type]
-        elif kind in _RARE:
-            self._count_rare(event)
+    @property
+    def observe(self) -> Listener:
+        """Who counts facts."""
+        return Listener(self._count, (Delivered, Settled, Published, Redriven, Refused))
 
-    def _count_published(self, event: Published) -> None:
-        _, messages, size, duplicates = event
-        self.published += messages
-        self.published_bytes += size
-        self.duplicates += duplicates
-
-    def _count_delivered(self, event: Delivered) -> None:
-        deliveries = event.deliveries
-        self.delivered += len(deliveries)
-        self.redelivered += sum([1 for each in deliveries if each.message.extras.attempts])
-
-    def _count_settled(self, event: Settled) -> None:
-        _, decision, outcome, deliveries = event
-        self.settled[decision] += len(deliveries)
-        if type(outcome) is Bury:
-            self.dead_lettered[outcome.reason] += len(deliveries)
-
-    def _count_rare(self, event: Event) -> None:
-        match event:
-            case Redriven(_, messages):
-                self.redriven += messages
-            case Refused(_, reason):
-                self.refused[reason] += 1
-            case _:
-                return
-
-
-_RARE = {Redriven, Refused}
+    def _count(self, event: Event) -> None:
+        # Neither a match statement nor a function for each: this is in every
+        # message's way when they travel one by one, and those take twice as long.
+        if isinstance(event, Delivered):
+            deliveries = event.deliveries
+            self.delivered += len(deliveries)
+            for message, _, _ in deliveries:
+                if message.extras is not PLAIN and message.extras.attempts:
+                    self.redelivered += 1
+        elif isinstance(event, Settled):
+            _, decision, outcome, deliveries = event
+            self.settled[decision] += len(deliveries)
+            if type(outcome) is Bury:
+                self.dead_lettered[outcome.reason] += len(deliveries)
+        elif isinstance(event, Published):
+            _, messages, size, duplicates = event
+            self.published += messages
+            self.published_bytes += size
+            self.duplicates += duplicates
+        elif isinstance(event, Refused):
+            self.refused[event.reason] += 1
+        elif isinstance(event, Redriven):
+            self.redriven += event.messages

@@ -6,9 +6,11 @@ import structlog
 
 from miniqueue_py.broker.delivery import Bury
 from miniqueue_py.broker.events import (
+    Buried,
     Delivered,
     Event,
     Expired,
+    Listener,
     Loaded,
     Observer,
     PolicySet,
@@ -25,12 +27,16 @@ from miniqueue_py.broker.policy import policy_as_json
 
 log = structlog.get_logger("miniqueue")
 
+_RARE = (Purged, Loaded, PolicySet, Redriven, Buried, StorageFailed, StorageRecovered)
+_EACH = (Published, Delivered, Settled, Restored, Expired)
+
 
 def log_events(level: str) -> Sequence[Observer]:
     """Return who writes the lines of that level; what happens per message is for debug."""
     if level == "disabled":
         return ()
-    return (_log_rare, _log_each) if level == "debug" else (_log_rare,)
+    rare, each = Listener(_log_rare, _RARE), Listener(_log_each, _EACH)
+    return (rare, each) if level == "debug" else (rare,)
 
 
 def _log_rare(event: Event) -> None:

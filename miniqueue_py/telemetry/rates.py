@@ -12,15 +12,13 @@ from typing import NamedTuple
 
 from miniqueue_py.broker.clock import Clock
 from miniqueue_py.broker.delivery import Ack, Requeue
-from miniqueue_py.broker.events import Event, Published, Settled
+from miniqueue_py.broker.events import Event, Listener, Published, Settled
 
 SECONDS = 60
 """How far back it is remembered."""
 
 _SLOTS = SECONDS + 1
 """And the second that runs."""
-
-_COUNTED = (Published, Settled)
 
 
 class PerSecond(NamedTuple):
@@ -60,10 +58,13 @@ class Rates:
     def __repr__(self) -> str:
         return f"<Rates of {self._topic!r}>"
 
-    def observe(self, event: Event) -> None:
-        """Count a fact, if it is one of this topic."""
-        # Facts of all topics come here, and most are passed over.
-        if not isinstance(event, _COUNTED) or event.topic != self._topic:
+    @property
+    def observe(self) -> Listener:
+        """Who counts facts, those of this topic."""
+        return Listener(self._count, (Published, Settled), self._topic)
+
+    def _count(self, event: Event) -> None:
+        if not isinstance(event, Published | Settled) or event.topic != self._topic:
             return
         self._turn()
         match event:

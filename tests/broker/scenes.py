@@ -1,16 +1,21 @@
 """What the broker's tests say all the time."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.claim import Claim
+from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.message import Publication, Stored
+from miniqueue_py.broker.receipts import Receipt
 from miniqueue_py.broker.settling import Decision
 from miniqueue_py.broker.storage import Storage
 from miniqueue_py.broker.subscriber import Subscriber
 from miniqueue_py.errors import NotInFlight
 from miniqueue_py.testing.clock import ManualClock
+
+Answer = TypeVar("Answer")
 
 
 class Consume(Protocol):
@@ -32,6 +37,45 @@ def raise_it(error: Exception) -> None:
 async def publish(broker: Broker, *bodies: bytes, topic: str = "orders", **terms: Any) -> Stored:
     [stored] = await broker.publish(topic, [Publication(bodies, **terms)])
     return stored
+
+
+async def receive(
+    broker: Broker,
+    topic: str,
+    limit: int,
+    wait_seconds: float = 0,
+    lease_seconds: float | None = None,
+) -> Sequence[Receipt]:
+    """Wait for what is received; who is cancelled meanwhile gives his claim up."""
+    return await _answer(
+        lambda on_done: broker.claims.receive(topic, limit, wait_seconds, on_done, lease_seconds)
+    )
+
+
+async def take(
+    broker: Broker, topic: str, limit: int, wait_seconds: float = 0
+) -> Sequence[Delivery]:
+    """Wait for what is taken, in the same way."""
+    return await _answer(lambda on_done: broker.claims.take(topic, limit, wait_seconds, on_done))
+
+
+async def _answer(
+    ask: Callable[[Callable[[Answer | Exception], None]], Claim],
+) -> Answer:
+    done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def on_done(answer: Answer | Exception) -> None:
+        if isinstance(answer, Exception):
+            done.set_exception(answer)
+        else:
+            done.set_result(answer)
+
+    claim = ask(on_done)
+    try:
+        return await done
+    except asyncio.CancelledError:
+        claim.cancel()
+        raise
 
 
 def texts(count: int, first: int = 1) -> list[bytes]:

@@ -11,9 +11,11 @@ from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.delivery import ACK, RELEASE, TO_FRONT, Bury, Delay, Delivery
 from miniqueue_py.broker.events import (
+    Buried,
     Delivered,
     Event,
     Expired,
+    Listener,
     Observers,
     PolicySet,
     Published,
@@ -287,3 +289,28 @@ async def test_publish_whose_publisher_goes_while_it_is_written_is_told(tmp_path
 
     assert facts == [Published("orders", 1, 1, 0)]
     await storage.aclose()
+
+
+async def test_listener_hears_what_it_asked_for_and_no_other_fact(
+    storage: MemoryStorage, clock: ManualClock, facts: list[Event]
+) -> None:
+    settled: list[Event] = []
+    buried: list[Event] = []
+    observers = Observers(
+        Listener(settled.append, (Settled, Purged), "orders"),
+        Listener(buried.append, (Buried,)),
+    )
+    assert observers.kinds == {Settled, Buried, Purged}
+    broker = Broker(storage, clock, observers=observers)
+    for topic in ("orders", "bills"):
+        await publish(broker, b"1", b"2", topic=topic)
+        with broker.subscribe(topic, nothing) as subscriber:
+            subscriber.start(2)
+            subscriber.take()
+            settle(subscriber, Decision.ACK, 1)
+            settle(subscriber, Decision.DEAD, 2)
+        await broker.purge(topic)
+
+    assert [each.topic for each in buried] == ["orders", "bills"]  # type: ignore[union-attr]
+    assert [type(each) for each in settled] == [Settled, Buried, Purged]
+    assert settled[-1] == Purged("orders")

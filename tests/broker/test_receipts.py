@@ -1,5 +1,7 @@
 """Settling without a stream, by receipt."""
 
+import asyncio
+
 import pytest
 
 from miniqueue_py.broker import receipts
@@ -10,7 +12,7 @@ from miniqueue_py.broker.settling import Decision
 from miniqueue_py.errors import TooMuchHeld
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
-from tests.broker.scenes import Consume, attempts, places, publish, texts, tick_after
+from tests.broker.scenes import Consume, attempts, places, publish, receive, texts, tick_after
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.anyio
 async def hold(broker: Broker, count: int, lease: float = 30) -> list[str]:
     """Publish messages `1`, `2` ... and receive them; return their receipts."""
     await publish(broker, *texts(count))
-    received = await broker.receive("orders", count, 0, lease)
+    received = await receive(broker, "orders", count, 0, lease)
     assert len(received) == count
     return [each.receipt for each in received]
 
@@ -175,10 +177,26 @@ async def test_nobody_is_handed_more_while_receipts_hold_too_much(
     held = await hold(broker, 2)
 
     with pytest.raises(TooMuchHeld):
-        await broker.receive("orders", 1, 0)
+        await receive(broker, "orders", 1, 0)
 
     broker.receipts.settle("orders", held[:1], Decision.ACK)
-    assert await broker.receive("orders", 1, 0) == []
+    assert await receive(broker, "orders", 1, 0) == []
+
+
+async def test_one_who_came_in_the_same_turn_is_handed_no_more_either(
+    broker: Broker, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "MOST_RECEIPTS", 2)
+    await publish(broker, *texts(3))
+
+    first, second = await asyncio.gather(
+        *(receive(broker, "orders", 2) for _ in range(2)), return_exceptions=True
+    )
+
+    assert not isinstance(first, BaseException)
+    assert len(first) == 2
+    assert isinstance(second, TooMuchHeld)
+    assert places(storage) == (1, 2, 0)
 
 
 async def test_bytes_of_what_receipts_hold_are_bounded_too(
@@ -188,7 +206,7 @@ async def test_bytes_of_what_receipts_hold_are_bounded_too(
     await hold(broker, 1, lease=10)
 
     with pytest.raises(TooMuchHeld):
-        await broker.receive("orders", 1, 0)
+        await receive(broker, "orders", 1, 0)
 
     await tick_after(broker, clock, 10)
-    assert len(await broker.receive("orders", 1, 0)) == 1
+    assert len(await receive(broker, "orders", 1, 0)) == 1

@@ -20,6 +20,7 @@ from miniqueue_py.errors import BadTopicName
 from miniqueue_py.testing.clock import ManualClock
 from miniqueue_py.testing.storing import bodies, lease, publish
 from miniqueue_py.topic_names import check_topic_name
+from tests.broker.scenes import receive
 from tests.storage.engines import open_engine
 
 pytestmark = pytest.mark.anyio
@@ -228,7 +229,7 @@ async def test_consumer_that_waits_gets_what_was_loaded(
     storage: Storage, snapshots: Snapshots, clock: ManualClock
 ) -> None:
     broker = Broker(storage, clock)
-    receiving = asyncio.create_task(broker.receive("a", 1, 60.0))
+    receiving = asyncio.create_task(receive(broker, "a", 1, 60.0))
     await asyncio.sleep(0)
 
     await snapshots.load("a", slices_of([b"1"]))

@@ -1,13 +1,11 @@
 """What was dealt and not taken, without a broker."""
 
-from collections.abc import Mapping
-
 from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.message import Message
 from miniqueue_py.broker.untaken import MOST_UNTAKEN, MOST_UNTAKEN_BYTES, Untaken
 
 
-def dealt(first: int, count: int, body: bytes = b"x") -> Mapping[int, Delivery]:
+def dealt(first: int, count: int, body: bytes = b"x") -> dict[int, Delivery]:
     delivery = Delivery(Message(body, (1, 1), None), None)
     return dict.fromkeys(range(first, first + count), delivery)
 

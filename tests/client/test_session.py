@@ -5,6 +5,7 @@ import re
 import anyio
 import pytest
 
+from miniqueue_py.client import stream as stream_module
 from miniqueue_py.client.session import Session
 from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.threads import Owner
@@ -78,3 +79,23 @@ async def test_a_refusal_is_told_when_it_has_come_and_not_with_what_comes_next(
 
     with anyio.fail_after(PATIENCE), pytest.raises(SettlementError):
         await session.receive()
+
+
+async def test_an_answer_whose_head_does_not_come_is_asked_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream_module, "NUDGE_SECONDS", 0.001)
+    stream = Stream(1, lambda _: None, lambda *_: None, lambda _: None, room_step=1)
+    nudges = []
+
+    def nudge() -> None:
+        nudges.append(stream.status)
+        if len(nudges) == 3:
+            stream.take_answer(200, {})
+
+    stream.nudge = nudge
+
+    with anyio.fail_after(PATIENCE):
+        await stream.wait_begun()
+
+    assert nudges == [None, None, None]

@@ -6,17 +6,17 @@ from contextlib import suppress
 from typing import Any, Self
 
 from miniqueue_py.http.asgi import App, Event
-from tests.http.asgi import settle
-
-PACED = "miniqueue.socket"
-BY_HTTP = "websocket.http.response"
+from tests.http.exchanges import settle
 
 
 class Caller:
     """One WebSocket to an application, in this process."""
 
-    def __init__(self, app: App, path: str, *extensions: str) -> None:
+    def __init__(self, app: App, path: str, *, has_read: bool = True) -> None:
         self.sent: list[Event] = []
+        self.has_left = False
+        self._has_read = has_read
+        """It answers each mark as soon as it is sent."""
         self.may_send = asyncio.Event()
         self.may_send.set()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -27,7 +27,10 @@ class Caller:
             "raw_path": path.encode(),
             "query_string": b"",
             "headers": [],
-            "extensions": {name: {} for name in extensions},
+            "extensions": {
+                "miniqueue.socket": {"has_left": lambda: self.has_left},
+                "websocket.http.response": {},
+            },
         }
         self.task = asyncio.ensure_future(app(scope, self._events.get, self._send))
 
@@ -87,3 +90,5 @@ class Caller:
     async def _send(self, event: Event) -> None:
         await self.may_send.wait()
         self.sent.append(event)
+        if self._has_read and event["type"] == "websocket.ping":
+            self._events.put_nowait({"type": "websocket.pong", "bytes": event["bytes"]})

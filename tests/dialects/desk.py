@@ -1,9 +1,8 @@
-"""A broker on memory whose time is moved, and the pages of a dialect in front of it."""
+"""A broker on memory whose time is moved, and a dialect in front of it."""
 
 import json
+from functools import cached_property
 from typing import Any
-
-from quart import Blueprint
 
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.admission import Limits
@@ -13,53 +12,53 @@ from miniqueue_py.broker.events import Event, Observers
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.broker.storage import Storage
-from miniqueue_py.http.asgi import App, Receive, Scope, Send
-from miniqueue_py.http.dialects.app import Explain, dialect_app
+from miniqueue_py.http.asgi import Receive, Scope, Send
+from miniqueue_py.http.asgi_exchange import AsgiRoute
+from miniqueue_py.http.dialects.options import DialectOptions
+from miniqueue_py.http.dialects.registry import Dialects
 from miniqueue_py.http.door import Door
-from miniqueue_py.http.json_text import longest_request_bytes
 from miniqueue_py.http.pages import ask_page
 from miniqueue_py.storage.memory import MemoryStorage
-from tests.http.asgi import Exchange
+from miniqueue_py.telemetry.rates import Rates
+from tests.http.exchanges import Exchange
 
 
 class Booth:
-    """Everything between a request to a dialect and what is kept, in this process."""
+    """Everything between a request to a dialect and what is kept, in this process.
+
+    The dialect has every path, as on a port of its own.
+    """
 
     def __init__(
         self,
+        name: str,
         clock: Clock,
         *,
         storage: Storage | None = None,
         limits: Limits = Limits(),  # noqa: B008  never changed
+        options: DialectOptions = DialectOptions(),  # noqa: B008  never changed
     ) -> None:
         self.storage: Storage = storage or MemoryStorage()
         self.facts: list[Event] = []
-        observers = Observers(self.facts.append)
+        rates = Rates(clock, "tasks")
+        observers = Observers(self.facts.append, rates.observe)
         self.broker = Broker(
             self.storage, clock, limits=limits, observers=observers, chance=lambda: 0.5
         )
-        self.administration = Administration(self.broker, self.storage, Observers())
+        self.administration = Administration(self.broker, self.storage, Observers(rates.observe))
         self.snapshots = Snapshots(self.storage, clock)
         self.stumbles: list[Exception] = []
-        self.app: App = Door(_closed, on_error=self._stumble)
-
-    def open(self, blueprint: Blueprint, explain: Explain) -> None:
-        """Put a dialect at the root, as on a port of its own."""
-        longest = longest_request_bytes(self.broker.limits.max_message_bytes)
-        app: Any = dialect_app(blueprint, explain, longest_body_bytes=longest)
-
-        async def ask(scope: Scope, receive: Receive, send: Send) -> None:
-            # In this turn of the loop: Pages make the application in a thread first.
-            await ask_page(app, scope, scope["raw_path"], receive, send)
-
-        self.app = Door(ask, on_error=self._stumble)
+        self.dialects = Dialects(self.broker, self.administration, self.snapshots, rates, options)
+        route = self.dialects.busy[name].at_root(AsgiRoute(self._ask_page))
+        self.door = Door(route, on_error=self._stumble)
+        self._name = name
 
     async def publish(self, topic: str, *bodies: bytes, **terms: Any) -> None:
         await self.broker.publish(topic, [Publication(bodies, **terms)])
 
     def begin(self, method: str, target: str, **others: Any) -> Exchange:
         """Begin a request; its body comes with `say`."""
-        return Exchange(self.app, method, target, **others)
+        return Exchange(self.door, method, target, **others)
 
     async def ask(self, method: str, target: str, body: object = b"", **others: Any) -> Exchange:
         """Make a whole request and return its whole answer; a body is bytes, or JSON."""
@@ -76,9 +75,14 @@ class Booth:
         messages = self.storage.peek(topic, 1 << 31, 1 << 31, self.broker.clock.now())
         return [message.body for message in messages]
 
+    @cached_property
+    def app(self) -> Any:
+        """The pages, which are made when they are first needed."""
+        return self.dialects.create_apps()[self._name]
+
+    async def _ask_page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # In this turn of the loop: Pages make the application in a thread first.
+        await ask_page(self.app, scope, scope["raw_path"], receive, send)
+
     def _stumble(self, _path: str, error: Exception) -> None:
         self.stumbles.append(error)
-
-
-async def _closed(*_: object) -> None:
-    raise AssertionError("no dialect was opened")

@@ -10,17 +10,14 @@ import pytest
 
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.storage import Storage
-from miniqueue_py.http.dialects.coramq import (
-    VISIBILITY_SECONDS,
-    _InFlight,
-    coramq,
-    explain_coramq,
-)
+from miniqueue_py.http.dialects.coramq import VISIBILITY_SECONDS
+from miniqueue_py.http.dialects.coramq_items import InFlight
 from miniqueue_py.storage import open_storage
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
+from tests.broker.scenes import receive
 from tests.dialects.desk import Booth
-from tests.http.asgi import Exchange, settle
+from tests.http.exchanges import Exchange, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -54,9 +51,7 @@ async def booth(clock: ManualClock) -> Booth:
 
 
 def open_coramq(clock: ManualClock, **others: Any) -> Booth:
-    booth = Booth(clock, **others)
-    booth.open(coramq(booth.broker, booth.administration), explain_coramq)
-    return booth
+    return Booth("coramq", clock, **others)
 
 
 def said(answer: Exchange) -> tuple[int, Any]:
@@ -295,7 +290,7 @@ async def test_item_is_in_flight_in_its_own_queue_only(booth: Booth) -> None:
 
 
 def test_nothing_is_remembered_of_what_is_in_flight_no_more() -> None:
-    in_flight = _InFlight()
+    in_flight = InFlight()
     for i in range(100):
         in_flight.add(("queue", f"{i % 10}"), f"receipt {i}", 10.0, 1000.0 + i // 50)
     for i in range(50):
@@ -359,7 +354,7 @@ async def test_what_others_publish_goes_by_the_id_of_its_message(
 async def test_others_are_shown_the_item_as_json(booth: Booth) -> None:
     await put(booth, "3", "Zürich", 5)
 
-    [(_, delivery)] = await booth.broker.receive("High-priority", 1, 0.0)
+    [(_, delivery)] = await receive(booth.broker, "High-priority", 1, 0.0)
 
     assert delivery.message.body == '{"id":"3","payload":"Zürich"}'.encode()
     assert delivery.message.extras.priority == 5

@@ -10,11 +10,10 @@ from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.errors import DiskFull
-from miniqueue_py.http.dialects.coramq import coramq, explain_coramq
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
 from tests.dialects.desk import Booth
-from tests.http.asgi import Exchange
+from tests.http.exchanges import Exchange
 
 pytestmark = pytest.mark.anyio
 
@@ -37,16 +36,14 @@ NO_PRIORITIES: Sequence[object] = (
 
 @pytest.fixture
 async def booth() -> Booth:
-    booth = await open_coramq(MemoryStorage())
+    booth = open_coramq(MemoryStorage())
     assert (await booth.ask("POST", "/queues", {"queueName": "jobs"})).status == 201
     return booth
 
 
-async def open_coramq(storage: MemoryStorage) -> Booth:
+def open_coramq(storage: MemoryStorage) -> Booth:
     limits = Limits(max_message_bytes=LONGEST)
-    booth = Booth(ManualClock(), storage=storage, limits=limits)
-    booth.open(coramq(booth.broker, booth.administration), explain_coramq)
-    return booth
+    return Booth("coramq", ManualClock(), storage=storage, limits=limits)
 
 
 def expect_refused(answer: Exchange, status: int, **what: str) -> str:
@@ -284,7 +281,7 @@ class FullStorage(MemoryStorage):
 
 async def test_full_disk() -> None:
     storage = FullStorage()
-    booth = await open_coramq(storage)
+    booth = open_coramq(storage)
     await booth.ask("POST", "/queues", {"queueName": "jobs"})
     storage.is_full = True
 

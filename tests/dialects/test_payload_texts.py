@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from miniqueue_py.http.dialects.coramq import coramq, explain_coramq
-from miniqueue_py.http.dialects.options import ZoldyqOptions
-from miniqueue_py.http.dialects.tasks import explain_task, tasks
-from miniqueue_py.http.dialects.zoldyq import explain_zoldyq, zoldyq
-from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
 from miniqueue_py.http.dialects.zoldyq_sockets import ZoldyqSockets
 from miniqueue_py.http.json_text import MOST_NESTED
-from miniqueue_py.telemetry.rates import Rates
 from miniqueue_py.testing.clock import ManualClock
 from tests.dialects.caller import Caller
 from tests.dialects.desk import Booth
@@ -65,22 +59,16 @@ JSON = some.recursive(
 )
 
 
-def open_zoldyq() -> tuple[Booth, ZoldyqQueues]:
-    booth = Booth(ManualClock())
-    queues = ZoldyqQueues(booth.broker, booth.administration, ZoldyqOptions())
-    booth.open(zoldyq(queues), explain_zoldyq)
-    return booth, queues
+def open_zoldyq() -> Booth:
+    return Booth("zoldyq", ManualClock())
 
 
 def open_tasks() -> Booth:
-    booth = Booth(ManualClock(1.0))
-    rates = Rates(booth.broker.clock, "tasks")
-    booth.open(tasks(booth.broker, booth.administration, rates), explain_task)
-    return booth
+    return Booth("tasks", ManualClock(1.0))
 
 
 async def expect_zoldyq_keeps(text: str) -> None:
-    booth, _ = open_zoldyq()
+    booth = open_zoldyq()
     request = f' {{"a": [1, "}}"] ,"payload" :\n {text}\t, "b":{{}}}}\n'.encode()
 
     answer = await booth.ask("POST", "/queues/q/enqueue", request)
@@ -104,8 +92,7 @@ async def expect_tasks_keep(text: str) -> None:
 
 
 async def expect_coramq_keeps(text: str) -> None:
-    booth = Booth(ManualClock())
-    booth.open(coramq(booth.broker, booth.administration), explain_coramq)
+    booth = Booth("coramq", ManualClock())
     await booth.ask("POST", "/queues", {"queueName": "q"})
 
     item = {"id": "1" + text, "payload": text}
@@ -141,7 +128,7 @@ async def test_any_payload_of_an_item_comes_back(text: str) -> None:
 
 @pytest.mark.parametrize("text", NONE)
 async def test_text_that_is_no_payload_is_refused(text: str) -> None:
-    zoldyq_booth, _ = open_zoldyq()
+    zoldyq_booth = open_zoldyq()
     tasks_booth = open_tasks()
 
     for booth, path in (zoldyq_booth, "/queues/q/enqueue"), (tasks_booth, "/task"):
@@ -152,7 +139,8 @@ async def test_text_that_is_no_payload_is_refused(text: str) -> None:
 
 
 async def test_payload_is_sent_by_websocket_as_it_came() -> None:
-    booth, queues = open_zoldyq()
+    booth = open_zoldyq()
+    queues = booth.dialects.zoldyq
     text = '{"a":3.0,"a":1e300}'
     await queues.enqueue("q", f'{{"payload":{text}}}'.encode()).stored
     async with Caller(ZoldyqSockets(queues), "/queues/q/dequeue") as caller:

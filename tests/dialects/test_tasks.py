@@ -8,43 +8,29 @@ from typing import Any
 
 import pytest
 
-from miniqueue_py.broker.administration import Administration
-from miniqueue_py.broker.broker import Broker
-from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.settling import Decision
 from miniqueue_py.broker.storage import Storage
-from miniqueue_py.http.dialects.app import dialect_app
-from miniqueue_py.http.dialects.tasks import LONGEST_TYPE, POLICY, explain_task, tasks
-from miniqueue_py.http.json_text import MOST_NESTED
+from miniqueue_py.http.dialects.tasks import LONGEST_TYPE, POLICY
+from miniqueue_py.http.json_text import MOST_NESTED, longest_request_bytes
 from miniqueue_py.storage.memory import MemoryStorage
-from miniqueue_py.telemetry.rates import Rates
 from miniqueue_py.testing.clock import ManualClock
-from tests.http.asgi import Exchange, request
+from tests.broker.scenes import receive
+from tests.dialects.desk import Booth as DialectBooth
+from tests.http.exchanges import Exchange
 from tests.storage.faulty import faulty, reopen
 
 pytestmark = pytest.mark.anyio
 
 NOW = 1734301548.0
 
-LONGEST_BODY = 1 << 20
 
-
-class Booth:
+class Booth(DialectBooth):
     """The application, and the broker behind it."""
 
     def __init__(self, storage: Storage, clock: ManualClock) -> None:
-        rates = Rates(clock, "tasks")
-        observers = Observers(rates.observe)
-        self.storage = storage
-        self.broker = Broker(storage, clock, observers=observers, chance=lambda: 0.5)
-        self.administration = Administration(self.broker, storage, observers)
-        blueprint = tasks(self.broker, self.administration, rates)
-        self._app: Any = dialect_app(blueprint, explain_task, longest_body_bytes=LONGEST_BODY)
-
-    async def ask(self, method: str, target: str, body: bytes = b"", **others: Any) -> Exchange:
-        return await request(self._app, method, target, body, **others)
+        super().__init__("tasks", clock, storage=storage)
 
     async def post(self, **task: object) -> Exchange:
         return await self.ask("POST", "/task", json.dumps(task).encode())
@@ -59,12 +45,12 @@ class Booth:
         return json.loads(answer.body)
 
     async def take(self, count: int) -> list[str]:
-        return [each.receipt for each in await self.broker.receive("tasks", count, 0)]
+        return [each.receipt for each in await receive(self.broker, "tasks", count, 0)]
 
     def settle(self, receipts: list[str], decision: Decision) -> None:
         assert not self.broker.receipts.settle("tasks", receipts, decision)
 
-    def bodies(self) -> list[Any]:
+    def tasks(self) -> list[Any]:
         waiting = self.administration.peek("tasks", 1000)
         return [json.loads(message.body) for message in waiting]
 
@@ -104,7 +90,7 @@ async def test_a_task_is_queued_as_the_seed_shows(booth: Booth) -> None:
     task_id = json.loads(answer.body)["task_id"]
     assert json.loads(answer.body) == {"status": "queued", "task_id": task_id}
     assert task_id == "1734301548000000000"
-    assert booth.bodies() == [
+    assert booth.tasks() == [
         {"id": task_id, "type": "email-notification", "payload": "user@example.com"}
     ]
 
@@ -115,7 +101,7 @@ async def test_a_task_is_queued_as_the_seed_shows(booth: Booth) -> None:
 async def test_a_payload_is_whatever_json_can_say(booth: Booth, payload: object) -> None:
     await booth.post(type="any", payload=payload)
 
-    assert booth.bodies()[0]["payload"] == payload
+    assert booth.tasks()[0]["payload"] == payload
 
 
 async def test_a_payload_that_is_missing_is_null_and_other_keys_are_left_alone(
@@ -123,8 +109,8 @@ async def test_a_payload_that_is_missing_is_null_and_other_keys_are_left_alone(
 ) -> None:
     assert (await booth.post(type="any", other=1)).status == 202
 
-    assert booth.bodies()[0].keys() == {"id", "type", "payload"}
-    assert booth.bodies()[0]["payload"] is None
+    assert booth.tasks()[0].keys() == {"id", "type", "payload"}
+    assert booth.tasks()[0]["payload"] is None
 
 
 async def test_ids_grow_though_the_clock_stands_or_goes_back(
@@ -187,7 +173,10 @@ async def test_a_task_longer_than_a_message_may_be_is_refused(booth: Booth) -> N
     status, text = refusal_of(await booth.post(type="any", payload="x" * (longest - 50)))
 
     assert (status, "-max-message" in text) == (413, True)
-    assert await booth.refusal(b"x" * (LONGEST_BODY + 1)) == (413, "the body is too long")
+    assert await booth.refusal(b"x" * (longest_request_bytes(longest) + 1)) == (
+        413,
+        "the body is too long",
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,7 +218,7 @@ async def test_the_first_task_gives_the_topic_its_policy(booth: Booth) -> None:
 
     assert {answer.status for answer in answers} == {202}
     assert booth.policy == POLICY
-    assert len(booth.bodies()) == 50
+    assert len(booth.tasks()) == 50
     assert POLICY.max_deliveries == 4  # one attempt and three retries
     assert POLICY.backoff is not None
     assert [POLICY.backoff.seconds(attempt, 0.5) for attempt in (1, 2, 3)] == [1, 2, 4]
@@ -285,7 +274,7 @@ async def test_no_task_is_stored_without_the_policy(clock: ManualClock, tmp_path
     again = Booth(reopen(tmp_path / "db"), clock)
     assert (await again.post(type="any")).status == 202
     assert again.policy == POLICY
-    assert len(again.bodies()) == 1
+    assert len(again.tasks()) == 1
     await again.storage.aclose()
 
 
@@ -298,7 +287,7 @@ async def test_the_policy_outlives_a_restart(clock: ManualClock, tmp_path: Path)
     await again.post(type="after")
 
     assert again.policy == POLICY
-    assert [task["type"] for task in again.bodies()] == ["before", "after"]
+    assert [task["type"] for task in again.tasks()] == ["before", "after"]
     await again.storage.aclose()
 
 
@@ -355,7 +344,7 @@ async def test_dead_letters_are_counted_where_the_policy_sends_them_and_whatever
         await booth.post(type="any")
     booth.settle(await booth.take(3), Decision.DEAD)
     await booth.broker.publish("failures", [Publication([b"later"], delay_seconds=60.0)])
-    await booth.broker.receive("failures", 1, 0.0)
+    await receive(booth.broker, "failures", 1, 0.0)
 
     statistics = booth.storage.statistics("failures")
     assert (statistics.ready, statistics.in_flight, statistics.delayed) == (2, 1, 1)

@@ -1,21 +1,15 @@
-"""ZoldyQ's pages: payloads in and out, what is counted, and what is refused in its own words."""
+"""ZoldyQ's queues: payloads in and out, and what is refused in its own words."""
 
 import asyncio
-import json
-from typing import Any
 
 import pytest
 
-from miniqueue_py.broker.admission import Limits
 from miniqueue_py.http.dialects.options import ZoldyqOptions
-from miniqueue_py.http.dialects.zoldyq import explain_zoldyq, zoldyq
-from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
-from miniqueue_py.storage.memory import MemoryStorage
-from miniqueue_py.telemetry.topic_series import MOST_TOPICS
 from miniqueue_py.testing.clock import ManualClock
 from tests.dialects.desk import Booth
-from tests.http.asgi import Exchange
-from tests.http.streaming import FailingStorage, SlowStorage
+from tests.dialects.zoldyq import dequeue, enqueue, metrics, open_zoldyq, value_of
+from tests.http.exchanges import Exchange
+from tests.http.streaming import SlowStorage
 
 pytestmark = pytest.mark.anyio
 
@@ -28,38 +22,6 @@ def clock() -> ManualClock:
 @pytest.fixture
 def booth(clock: ManualClock) -> Booth:
     return open_zoldyq(clock)
-
-
-def open_zoldyq(
-    clock: ManualClock,
-    options: ZoldyqOptions = ZoldyqOptions(),  # noqa: B008
-    storage: MemoryStorage | None = None,
-) -> Booth:
-    booth = Booth(clock, storage=storage, limits=Limits(max_message_bytes=1000))
-    booth.open(zoldyq(ZoldyqQueues(booth.broker, booth.administration, options)), explain_zoldyq)
-    return booth
-
-
-def value_of(answer: Exchange, status: int = 200) -> Any:
-    assert answer.status == status, answer.body
-    assert answer.headers["content-type"] == "application/json"
-    return json.loads(answer.body)
-
-
-async def enqueue(booth: Booth, payload: object, queue: str = "emails") -> Any:
-    answer = await booth.ask("POST", f"/queues/{queue}/enqueue", {"payload": payload})
-    return value_of(answer)
-
-
-async def dequeue(booth: Booth, query: str = "", queue: str = "emails") -> Any:
-    return value_of(await booth.ask("GET", f"/queues/{queue}/dequeue{query}"))
-
-
-async def metrics(booth: Booth) -> dict[str, float]:
-    answer = await booth.ask("GET", "/metrics")
-    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    lines = [line for line in answer.body.decode().splitlines() if not line.startswith("#")]
-    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +103,7 @@ async def test_consumer_waits_for_as_long_as_it_says(booth: Booth, clock: Manual
     async with booth.begin("GET", "/queues/emails/dequeue?timeout=2.5") as waiting:
         await waiting.say(b"", is_last=True)
         await clock.advance(2.4)
-        assert not waiting.sent
+        assert not waiting.is_begun
         await clock.advance(0.2)
         assert (await waiting.answer()).status == 204
 
@@ -180,7 +142,7 @@ async def test_consumer_that_left_while_it_waited_takes_nothing(booth: Booth) ->
         "0x1",
         "5&timeout=5",
         "%ff",
-        "٣",
+        "٣".encode().decode("latin-1"),
     ],
 )
 async def test_timeout_that_is_none_is_refused(booth: Booth, seconds: str) -> None:
@@ -290,72 +252,6 @@ async def test_capacity_counts_what_is_being_stored(clock: ManualClock) -> None:
     assert sorted(each.status for each in answers) == [200, 200, 429]
 
 
-async def test_health_tells_of_every_queue(booth: Booth, clock: ManualClock) -> None:
-    for number in range(3):
-        await enqueue(booth, number)
-    await dequeue(booth)
-    await enqueue(booth, 1, "webhooks")
-    await clock.advance(90.7)
-
-    assert value_of(await booth.ask("GET", "/health")) == {
-        "status": "healthy",
-        "queues": {
-            "emails": {"size": 2, "capacity": 100_000, "enqueued_total": 3, "dequeued_total": 1},
-            "webhooks": {"size": 1, "capacity": 100_000, "enqueued_total": 1, "dequeued_total": 0},
-        },
-        "uptime_seconds": 90,
-    }
-
-
-async def test_health_of_very_many_queues_is_told_in_turns(booth: Booth) -> None:
-    for number in range(5000):
-        await booth.publish(f"queue-{number}", b"1")
-
-    health = await booth.ask("GET", "/health")
-
-    assert len(json.loads(health.body)["queues"]) == 5000
-    assert max(map(len, health.pieces)) < len(health.body) / 40
-    assert health.headers["content-length"] == str(len(health.body))
-    assert await turns_of(booth, "/health") > 50
-
-
-async def test_queue_that_goes_while_others_are_told_of_is_left_out(
-    booth: Booth, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("miniqueue_py.http.dialects.zoldyq._TOPICS_A_TURN", 1)
-    names = [f"queue-{number:03}" for number in range(200)]
-    for name in names:
-        await booth.publish(name, b"1")
-
-    async with booth.begin("GET", "/health") as asking:
-        await asking.say(b"", is_last=True)
-        assert not asking.sent
-        for name in names[100:]:
-            await booth.broker.purge(name)
-        health = value_of(await asking.answer())
-
-    assert list(health["queues"]) == names[:100]
-
-
-async def test_broker_whose_store_refuses_is_unhealthy(clock: ManualClock) -> None:
-    storage = FailingStorage()
-    booth = open_zoldyq(clock, storage=storage)
-    storage.has_failed = True
-
-    assert value_of(await booth.ask("GET", "/health"), 503)["status"] == "unhealthy"
-
-
-async def test_draining_broker_is_unhealthy_and_takes_nothing(booth: Booth) -> None:
-    await enqueue(booth, 1)
-    booth.broker.drain()
-
-    assert value_of(await booth.ask("GET", "/health"), 503)["status"] == "unhealthy"
-    answer = await booth.ask("POST", "/queues/emails/enqueue", {"payload": 1})
-    assert value_of(answer, 503).keys() == {"error"}
-    answer = await booth.ask("GET", "/queues/emails/dequeue")
-    assert value_of(answer, 503).keys() == {"error"}
-
-
 async def test_full_disk_is_told(clock: ManualClock) -> None:
     storage = SlowStorage()
     booth = open_zoldyq(clock, storage=storage)
@@ -367,54 +263,28 @@ async def test_full_disk_is_told(clock: ManualClock) -> None:
     assert "no room" in value_of(await asking, 503)["error"]
 
 
-async def test_metrics_count_what_happened(booth: Booth) -> None:
-    await enqueue(booth, 1)
-    await enqueue(booth, 2)
-    for _ in range(3):
-        await booth.ask("GET", "/queues/emails/dequeue")
-    await enqueue(booth, 3)
-
-    assert await metrics(booth) == {
-        'zoldyq_queue_size{queue="emails"}': 1,
-        'zoldyq_queue_capacity{queue="emails"}': 100_000,
-        'zoldyq_enqueued_total{queue="emails"}': 3,
-        'zoldyq_dequeued_total{queue="emails"}': 2,
-        "zoldyq_queue_full_total": 0,
-        "zoldyq_dequeue_timeouts_total": 1,
-    }
+async def ask_together(booth: Booth, *queues: str) -> list[Exchange]:
+    """Enqueue in one turn of the loop."""
+    asking = [booth.begin("POST", f"/queues/{queue}/enqueue") for queue in queues]
+    for each in asking:
+        each.say_nowait(b'{"payload":1}', is_last=True)
+    return [await each.answer() for each in asking]
 
 
-async def test_metrics_have_no_more_series_for_more_queues(booth: Booth) -> None:
-    for number in range(MOST_TOPICS + 10):
-        await booth.publish(f"queue-{number}", b"1")
+async def test_each_of_a_crowd_is_told_the_size_with_its_own_and_those_before_it(
+    booth: Booth,
+) -> None:
+    for _ in range(2):
+        answers = await ask_together(booth, *["emails"] * 3, *["others"] * 2)
+        sizes = [value_of(each)["queue_size"] for each in answers]
 
-    told = await metrics(booth)
-    sizes = {key: value for key, value in told.items() if "queue_size" in key}
-    assert sum("queue_capacity" in key for key in told) == MOST_TOPICS
-    assert len(sizes) == MOST_TOPICS + 1
-    assert sizes['zoldyq_queue_size{queue="/others"}'] == 10
-
-
-async def test_odd_names_stand_in_metrics_unharmed(booth: Booth) -> None:
-    await enqueue(booth, 1, "%22%5C%22%7D%201")
-
-    assert r'zoldyq_queue_size{queue="\"\\\"} 1"}' in await metrics(booth)
+    assert sizes == [4, 5, 6, 3, 4]
 
 
-async def turns_of(booth: Booth, path: str) -> int:
-    asking = booth.begin("GET", path)
-    asking.say_nowait(b"", is_last=True)
-    turns = 0
-    while not asking.task.done():
-        await asyncio.sleep(0)
-        turns += 1
-    return turns
+async def test_no_more_queues_are_made_in_one_turn_than_there_may_be(clock: ManualClock) -> None:
+    booth = open_zoldyq(clock, ZoldyqOptions(max_queues=2))
 
+    answers = await ask_together(booth, "a", "b", "c", "a", "d")
 
-async def test_others_have_their_turn_between_two_metrics(booth: Booth) -> None:
-    await enqueue(booth, 1)
-    names = {each.partition("{")[0] for each in await metrics(booth)}
-
-    turns = await turns_of(booth, "/metrics")
-
-    assert turns >= await turns_of(booth, "/nowhere") + len(names)
+    assert [each.status for each in answers] == [200, 200, 429, 200, 429]
+    assert booth.administration.topics() == ["a", "b"]

@@ -6,7 +6,7 @@ import pytest
 
 from miniqueue_py.broker.admission import Limits
 from miniqueue_py.errors import StorageUnavailable
-from miniqueue_py.http.dialects.options import ZoldyqOptions
+from miniqueue_py.http.dialects.options import DialectOptions, ZoldyqOptions
 from miniqueue_py.http.dialects.zoldyq_conversation import FAREWELL_SECONDS
 from miniqueue_py.http.dialects.zoldyq_dequeuing import (
     MOST_MARKS,
@@ -14,13 +14,12 @@ from miniqueue_py.http.dialects.zoldyq_dequeuing import (
     SENT_TOGETHER_BYTES,
 )
 from miniqueue_py.http.dialects.zoldyq_enqueuing import MOST_UNANSWERED, MOST_UNANSWERED_BYTES
-from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
 from miniqueue_py.http.dialects.zoldyq_sockets import ZoldyqSockets
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
-from tests.dialects.caller import BY_HTTP, PACED, Caller
+from tests.dialects.caller import Caller
 from tests.dialects.desk import Booth
-from tests.http.asgi import settle
+from tests.http.exchanges import settle
 from tests.http.streaming import SlowStorage
 
 pytestmark = pytest.mark.anyio
@@ -33,13 +32,13 @@ class Counter(Booth):
     """A booth with WebSockets."""
 
     def __init__(self, storage: MemoryStorage | None = None, *, longest: int = 1 << 20) -> None:
-        super().__init__(ManualClock(), storage=storage, limits=Limits(max_message_bytes=longest))
-        options = ZoldyqOptions(capacity=2000, max_queues=2)
-        queues = ZoldyqQueues(self.broker, self.administration, options)
-        self.sockets = ZoldyqSockets(queues)
+        limits = Limits(max_message_bytes=longest)
+        options = DialectOptions(zoldyq=ZoldyqOptions(capacity=2000, max_queues=2))
+        super().__init__("zoldyq", ManualClock(), storage=storage, limits=limits, options=options)
+        self.sockets = ZoldyqSockets(self.dialects.zoldyq)
 
-    def call(self, path: str, *extensions: str) -> Caller:
-        return Caller(self.sockets, path, *extensions)
+    def call(self, path: str, *, has_read: bool = True) -> Caller:
+        return Caller(self.sockets, path, has_read=has_read)
 
     def counts(self) -> tuple[int, int, int]:
         """Return how many are ready, in flight, acknowledged."""
@@ -159,7 +158,7 @@ async def test_full_queue_and_a_queue_too_many_are_errors(counter: Counter) -> N
 
 async def test_too_long_a_payload_is_an_error_and_not_the_end() -> None:
     counter = Counter(longest=10)
-    async with counter.call(f"{EMAILS}/enqueue", PACED) as caller:
+    async with counter.call(f"{EMAILS}/enqueue") as caller:
         await caller.say({"payload": "x" * 9}, {"payload": "x" * 8})
 
         assert caller.sent[0]["longest"] >= 6 * 10
@@ -225,7 +224,7 @@ async def test_what_is_dealt_beyond_one_go_is_for_the_others(counter: Counter) -
 
 async def test_reader_that_answers_no_mark_is_sent_no_more_than_a_few(counter: Counter) -> None:
     await counter.publish("emails", *[b"1"] * 1000)
-    async with counter.call(f"{EMAILS}/dequeue", PACED) as slow:
+    async with counter.call(f"{EMAILS}/dequeue", has_read=False) as slow:
         await turns()
         assert len(slow.values) == MOST_UNSEEN
         assert counter.counts() == (1000 - MOST_UNSEEN, 0, MOST_UNSEEN)
@@ -242,7 +241,7 @@ async def test_reader_that_answers_no_mark_is_sent_no_more_than_a_few(counter: C
 @pytest.mark.parametrize("mark", [b"0", b"-1", b"5", b"", b"x", b"1" * 125, b"\xff"])
 async def test_mark_that_was_never_sent_counts_for_nothing(counter: Counter, mark: bytes) -> None:
     await counter.publish("emails", *[b"1"] * 1000)
-    async with counter.call(f"{EMAILS}/dequeue", PACED) as slow:
+    async with counter.call(f"{EMAILS}/dequeue", has_read=False) as slow:
         await turns()
         await slow.answer_mark(mark)
         await turns()
@@ -252,20 +251,28 @@ async def test_mark_that_was_never_sent_counts_for_nothing(counter: Counter, mar
 async def test_long_payloads_are_marked_by_their_bytes(counter: Counter) -> None:
     long = b'"%b"' % (b"x" * SENT_TOGETHER_BYTES)
     await counter.publish("emails", *[long] * 10)
-    async with counter.call(f"{EMAILS}/dequeue", PACED) as slow:
+    async with counter.call(f"{EMAILS}/dequeue", has_read=False) as slow:
         await turns()
         assert len(slow.values) == MOST_MARKS
         assert slow.marks == [b"%d" % number for number in range(1, MOST_MARKS + 1)]
 
 
 async def test_what_a_consumer_says_is_ignored(counter: Counter) -> None:
-    async with counter.call(f"{EMAILS}/dequeue", PACED) as caller:
+    async with counter.call(f"{EMAILS}/dequeue") as caller:
         assert caller.sent == [{"type": "websocket.accept", "longest": 0}]
         await caller.say("more, please", b"\xff", {"payload": 1})
         await counter.publish("emails", b"1")
         await settle()
 
         assert caller.values == [{"payload": 1}]
+
+
+async def test_reader_that_has_just_left_takes_nothing(counter: Counter) -> None:
+    async with counter.call(f"{EMAILS}/dequeue") as caller:
+        caller.has_left = True
+        await counter.publish("emails", b"1")
+        await settle()
+        assert counter.counts() == (1, 0, 0)
 
 
 async def test_reader_that_left_takes_nothing_more(counter: Counter) -> None:
@@ -313,7 +320,7 @@ async def test_drain_closes_both_kinds_and_answers_what_is_stored() -> None:
         assert publisher.values == [{"queued": True, "queue_size": 1}]
         assert publisher.code == 1001
 
-    async with counter.call(f"{EMAILS}/enqueue", BY_HTTP) as late:
+    async with counter.call(f"{EMAILS}/enqueue") as late:
         assert late.sent[0]["status"] == 503
 
 
@@ -361,11 +368,9 @@ async def test_drain_does_not_wait_for_one_who_does_not_read(counter: Counter) -
     ],
 )
 async def test_handshake_elsewhere_is_refused(counter: Counter, path: str, status: int) -> None:
-    async with counter.call(path, BY_HTTP) as caller:
+    async with counter.call(path) as caller:
         assert caller.sent[0]["status"] == status
         assert b'{"error"' in caller.sent[1]["body"]
-    async with counter.call(path) as caller:
-        assert caller.sent == [{"type": "websocket.close"}]
 
 
 async def turns() -> None:

@@ -6,11 +6,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from miniqueue_py.broker.admission import Limits
-from miniqueue_py.http.dialects.options import ZapqOptions
-from miniqueue_py.http.dialects.zapq import explain_zapq, zapq
+from miniqueue_py.http.dialects.options import DialectOptions, ZapqOptions
 from miniqueue_py.testing.clock import ManualClock
 from tests.dialects.desk import Booth
-from tests.http.asgi import Exchange
+from tests.http.exchanges import Exchange
 
 OLD = [b"old 1", b"old 2"]
 
@@ -20,10 +19,11 @@ MOST_BYTES = 1 << 23
 def open_zapq(
     snapshots: Path | None, limits: Limits | None = None, *, max_msgs: int = 50_000
 ) -> Booth:
-    booth = Booth(ManualClock(), limits=limits or Limits())
     options = ZapqOptions(snapshots=snapshots, max_msgs=max_msgs, max_bytes=MOST_BYTES)
-    pages = zapq(booth.broker, booth.administration, booth.snapshots, options)
-    booth.open(pages, explain_zapq)
+    booth = Booth(
+        "zapq", ManualClock(), limits=limits or Limits(), options=DialectOptions(zapq=options)
+    )
+    assert booth.app, "as when a broker starts: drafts go"
     return booth
 
 

@@ -9,13 +9,15 @@ from miniqueue_py.broker.clock import Clock
 from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.http.app import create_app
-from miniqueue_py.http.asgi import App, Receive, Scope, Send
+from miniqueue_py.http.asgi import Receive, Scope, Send
+from miniqueue_py.http.asgi_exchange import AsgiRoute
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.pages import ask_page
+from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
 from miniqueue_py.http.streams import Streams
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.telemetry.metrics import Metrics
-from tests.http.asgi import Exchange
+from tests.http.exchanges import Exchange
 
 
 class Desk:
@@ -28,9 +30,11 @@ class Desk:
         self.broker = Broker(self.storage, clock, chance=lambda: 0.5, observers=observers)
         self.administration = Administration(self.broker, self.storage, observers)
         self.stumbles: list[Exception] = []
-        self.pages: Any = create_app(self.broker, self.administration, self.metrics)
-        streams = Streams(self.broker, self._ask_page, drain_seconds=1.0, on_error=self._stumble)
-        self.app: App = Door(streams, on_error=self._stumble)
+        connections = Connections(ConnectionLimits())
+        self.pages: Any = create_app(self.broker, self.administration, self.metrics, connections)
+        pages = AsgiRoute(self._ask_page)
+        streams = Streams(self.broker, pages, drain_seconds=1.0, on_error=self._stumble)
+        self.door = Door(streams.route, on_error=self._stumble)
 
     async def _ask_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask in this turn of the loop: Pages make the application in a thread first."""
@@ -44,12 +48,7 @@ class Desk:
 
     def begin(self, method: str, target: str, **others: Any) -> Exchange:
         """Begin a request; its body comes with `say`."""
-        path, _, query = target.partition("?")
-
-        async def with_query(scope: Scope, receive: Receive, send: Send) -> None:
-            await self.app({**scope, "query_string": query.encode("latin-1")}, receive, send)
-
-        return Exchange(with_query, method, path, **others)
+        return Exchange(self.door, method, target, **others)
 
     async def ask(self, method: str, target: str, body: object = b"", **others: Any) -> Exchange:
         """Make a whole request and return its whole answer; a body is bytes, or JSON."""

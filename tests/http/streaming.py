@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.admission import Limits
@@ -14,7 +14,7 @@ from miniqueue_py.http.door import Door
 from miniqueue_py.http.streams import Streams
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
-from tests.http.asgi import Exchange
+from tests.http.exchanges import Exchange
 
 TEXT = {"content-type": "text/plain"}
 NDJSON = {"content-type": "application/x-ndjson"}
@@ -38,7 +38,7 @@ class Wire:
         self.streams = Streams(
             self.broker, _nothing_else, drain_seconds=drain_seconds, on_error=self._stumble
         )
-        self.app = Door(self.streams, on_error=self._stumble)
+        self.door = Door(self.streams.route, on_error=self._stumble)
 
     def _stumble(self, _path: str, error: Exception) -> None:
         self.stumbles.append(error)
@@ -51,10 +51,10 @@ class Wire:
         return self.batch({**kind, "idempotency-key": key})
 
     def subscribe(self, query: str = "") -> Exchange:
-        return Exchange(self.app, "POST", f"/subscribe/orders{query}")
+        return Exchange(self.door, "POST", f"/subscribe/orders{query}")
 
     def batch(self, headers: dict[str, str] = TEXT, query: str = "") -> Exchange:
-        return Exchange(self.app, "POST", f"/publish/orders/batch{query}", headers=headers)
+        return Exchange(self.door, "POST", f"/publish/orders/batch{query}", headers=headers)
 
     async def tick_after(self, seconds: float) -> None:
         await self.clock.advance(seconds)
@@ -122,5 +122,5 @@ class FailingStorage(MemoryStorage):
         return StorageUnavailable("bad disk") if self.has_failed else None
 
 
-async def _nothing_else(*_: Any) -> None:
-    raise AssertionError("only streams are asked for here")
+def _nothing_else(exchange: object) -> NoReturn:
+    raise AssertionError(f"only streams are asked for here, and not {exchange}")

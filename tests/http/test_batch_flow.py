@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from miniqueue_py.http import batch as rules
-from tests.http.asgi import settle
+from tests.http import exchanges
+from tests.http.exchanges import settle
 from tests.http.streaming import NDJSON, SlowStorage, Wire
 
 pytestmark = pytest.mark.anyio
@@ -100,6 +101,7 @@ async def test_stream_is_not_read_while_storage_stalls_whatever_is_sent(
     monkeypatch: pytest.MonkeyPatch, piece: bytes
 ) -> None:
     monkeypatch.setattr(rules, "MAX_UNCONFIRMED_BYTES", 50_000)
+    monkeypatch.setattr(exchanges, "WINDOW_BYTES", 3000)
     storage = SlowStorage()
     async with Wire(storage).batch() as stream:
         for _ in range(100):
@@ -120,33 +122,34 @@ async def test_client_may_send_everything_before_it_reads_a_confirm(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rules, "MAX_UNCONFIRMED_BYTES", 5000)
+    monkeypatch.setattr(rules, "ROOM_BYTES", 100)
+    monkeypatch.setattr(exchanges, "ROOM_BYTES", 100)
     async with wire.batch() as stream:
-        stream.may_send.clear()
+        stream.stop_reading()
         for _ in range(100):
             await stream.say(b"12345678\n" * 10)
-        await stream.say(b"", is_last=True)
         assert not stream.unheard
-        assert stream.values == []
+        assert stream.queued < 2 * 100, "counts that nobody reads do not pile up"
 
-        stream.may_send.set()
+        stream.read_on()
+        await settle()
+        assert stream.values[-1] == published(1000), "the newest is told without another"
+        await stream.say(b"", is_last=True)
         await stream.answer()
 
-    first, *between, last = stream.values
-    assert first == published(10), "it was on its way while others were counted"
-    assert between == [published(1000)]
-    assert last == published(1000)
+    assert stream.values[-1] == published(1000)
 
 
-async def test_who_reads_nothing_and_sent_a_bad_line_is_not_waited_for(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rules, "FAREWELL_SECONDS", 0.01)
+async def test_who_reads_nothing_and_sent_a_bad_line_is_not_waited_for(wire: Wire) -> None:
     async with wire.batch(NDJSON) as stream:
-        stream.may_send.clear()
+        stream.stop_reading()
         await stream.say(b'{"msg":"eA=="}\nbad\n')
-        await stream.answer()
+        assert stream.is_over
 
-    assert not stream.has_ended
+        stream.read_on()
+
+    assert stream.values[0] == published(1)
+    assert stream.values[1]["line"] == 2
     assert wire.kept() == [b"x"]
 
 
@@ -181,6 +184,26 @@ async def test_drain_does_not_wait_long_for_storage_that_stalls(
     assert stream.values == [{"closing": "draining"}]
 
 
+@pytest.mark.parametrize("how", ["drain", "leave"])
+async def test_what_was_not_granted_is_when_the_stream_ends(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(rules, "MAX_UNCONFIRMED_BYTES", 100)
+    monkeypatch.setattr(rules, "FAREWELL_SECONDS", 0)
+    wire = Wire(SlowStorage())
+    async with wire.batch() as stream:
+        await stream.say(b"1\n2\n")
+        assert stream.ungranted == 4
+
+        if how == "drain":
+            wire.streams.abandon_uploads()
+            await stream.answer()
+        else:
+            stream.leave_nowait()
+
+        assert not stream.ungranted
+
+
 async def test_batch_whose_body_is_over_has_its_whole_answer_from_a_broker_that_drains(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -193,7 +216,7 @@ async def test_batch_whose_body_is_over_has_its_whole_answer_from_a_broker_that_
         wire.broker.drain()
         wire.streams.abandon_uploads()
         await settle()
-        assert not stream.task.done()
+        assert not stream.is_over
         storage.finish()
         await stream.answer()
 
@@ -218,13 +241,13 @@ async def test_batch_whose_line_was_refused_is_confirmed_by_a_broker_that_drains
 
 async def test_drain_tells_what_is_durable_before_it_tells_that_it_closes(wire: Wire) -> None:
     async with wire.batch() as stream:
-        stream.may_send.clear()
+        stream.stop_reading()
         await stream.say(b"1\n")
         await stream.say(b"2\n")
 
         wire.broker.drain()
         wire.streams.abandon_uploads()
-        stream.may_send.set()
+        stream.read_on()
         await stream.answer()
 
     assert stream.values[-2:] == [published(2), {"closing": "draining"}]
@@ -236,11 +259,11 @@ async def test_batch_that_has_just_begun_ends_with_a_last_line_when_the_broker_d
     wire: Wire, turns: int
 ) -> None:
     stream = wire.batch()
-    stream.may_send.clear()
+    stream.stop_reading()
     for _ in range(turns):
         await asyncio.sleep(0)
 
-    stream.may_send.set()
+    stream.read_on()
     wire.broker.drain()
     wire.streams.abandon_uploads()
     async with stream:
@@ -273,12 +296,14 @@ async def test_broker_that_drains_answers_a_new_batch_with_503(wire: Wire) -> No
     assert stream.headers["retry-after"] == "1"
 
 
-async def test_cancelled_stream_leaves_no_task_behind(wire: Wire) -> None:
-    before = asyncio.all_tasks()
-    async with wire.batch() as stream:
-        await stream.say(b"1\n")
+async def test_client_that_leaves_while_it_waits_for_its_count_leaves_no_task_behind() -> None:
+    wire = Wire(SlowStorage())
+    async with wire.resume() as older:
+        await older.say(b"1\n")
+        before = asyncio.all_tasks()
+        async with wire.resume() as newer:
+            assert asyncio.all_tasks() > before
 
-        stream.task.cancel()
-        await settle()
+            await newer.leave()
 
-        assert asyncio.all_tasks() == before
+            assert asyncio.all_tasks() == before

@@ -1,16 +1,18 @@
-"""A subscription stream with a credit, from the other side of ASGI."""
+"""A subscription stream with a credit, from the client's side."""
 
 import asyncio
 from itertools import pairwise
 
 import pytest
 
+from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.subscriber import MOST_HELD
 from miniqueue_py.broker.topic import SHARE_BYTES
 from miniqueue_py.broker.untaken import MOST_UNTAKEN, MOST_UNTAKEN_BYTES
 from miniqueue_py.http import subscription
-from tests.http.asgi import Exchange, settle
+from miniqueue_py.http.exchange import ROOM_BYTES
+from tests.http.exchanges import Exchange, settle
 from tests.http.streaming import Wire
 
 pytestmark = pytest.mark.anyio
@@ -59,7 +61,7 @@ async def test_line_of_a_dead_letter(wire: Wire) -> None:
     await wire.publish(b"1")
     async with wire.subscribe() as stream:
         await stream.say(b'"INIT 1""NACK""NACK 2""DEAD 3"')
-    async with Exchange(wire.app, "POST", "/subscribe/orders.dead") as stream:
+    async with Exchange(wire.door, "POST", "/subscribe/orders.dead") as stream:
         await stream.say(b'"INIT 1"')
 
     assert stream.body == (
@@ -80,6 +82,20 @@ async def test_many_deliveries_are_one_piece_of_body(wire: Wire) -> None:
 
         assert len(stream.pieces) == 2
         assert ids(stream) == list(range(1, 1001))
+
+
+async def test_what_is_dealt_in_a_turn_is_said_after_it_in_one_piece(wire: Wire) -> None:
+    async with wire.subscribe() as stream:
+        await stream.say(b'"INIT 10"')
+        stored = [wire.broker.publish("orders", [Publication((b"x",))]) for _ in range(3)]
+        assert wire.places() == (0, 3, 0)
+        assert not stream.pieces, "others are not kept waiting"
+
+        await asyncio.wait(stored)
+        await settle()
+
+        assert len(stream.pieces) == 1
+        assert ids(stream) == [1, 2, 3]
 
 
 async def test_many_commands_in_one_piece_are_carried_out_together(wire: Wire) -> None:
@@ -174,7 +190,7 @@ async def test_client_that_does_not_read_is_given_so_many_messages_whatever_its_
 ) -> None:
     await wire.publish(*[b"x"] * 2 * MOST_HELD)
     async with wire.subscribe() as stream:
-        stream.may_send.clear()
+        stream.stop_reading()
         await stream.say(b'"INIT 1000000"')
         for _ in range(10):
             await wire.publish(b"x")
@@ -182,7 +198,7 @@ async def test_client_that_does_not_read_is_given_so_many_messages_whatever_its_
 
         assert wire.places()[1] <= 2 * MOST_UNTAKEN
 
-        stream.may_send.set()
+        stream.read_on()
         await settle()
         assert len(ids(stream)) == MOST_HELD
 
@@ -206,7 +222,7 @@ async def test_client_that_does_not_read_is_given_so_many_bytes_whatever_its_cre
 ) -> None:
     await wire.publish(*[bytes(10_000)] * 1000)
     async with wire.subscribe() as stream:
-        stream.may_send.clear()
+        stream.stop_reading()
         await stream.say(b'"INIT 1000000"')
         await settle()
 
@@ -218,7 +234,7 @@ async def test_client_that_does_not_read_loses_what_it_has_not_read_when_its_lea
 ) -> None:
     await wire.publish(*[b"x"] * 10_000)
     async with wire.subscribe("?lease=10s") as stream, wire.subscribe() as other:
-        stream.may_send.clear()
+        stream.stop_reading()
         await stream.say(b'"INIT 1000000"')
         for _ in range(5):
             await wire.tick_after(10)
@@ -239,9 +255,9 @@ async def test_thousands_of_commands_leave_others_their_turns(wire: Wire) -> Non
         await settle()
         assert len(ids(stream)) == 10_000
 
+        held = [10_000]
         stream.say_nowait(b'"ACK"' * 10_000)
-        held = []
-        while wire.places()[1]:
+        while held[-1]:
             held.append(wire.places()[1])
             await asyncio.sleep(0)
 
@@ -278,26 +294,23 @@ async def test_settlements_of_many_leave_others_their_turns(
             wire.broker.drain()
             await settle()
 
+        held = [wire.places()[1]]
         for last in range(500, 6001, 500):
             named = spelled(last - 499, last) if names_each else b"..%d" % last
             stream.say_nowait(b'"ACK %s"' % named)
-        held = [wire.places()[1]]
         while held[-1]:
-            await asyncio.sleep(0)
             held.append(wire.places()[1])
+            await asyncio.sleep(0)
 
         assert held[0] == 6000
         assert max(before - after for before, after in pairwise(held)) == 1000
 
 
-async def test_waiting_settlement_counts_as_often_as_it_names_deliveries(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subscription, "FAREWELL_SECONDS", 0.01)
-    await wire.publish(*[b"x"] * 100)
+async def test_waiting_settlement_counts_as_often_as_it_names_deliveries(wire: Wire) -> None:
+    await wire.publish(*[bytes(ROOM_BYTES // 50)] * 100)
     async with wire.subscribe() as stream:
         await stream.say(b'"INIT 50"')
-        stream.may_send.clear()
+        stream.stop_reading()
         await stream.say(b'"ACK ..50"')
         await stream.say(b'"ACK %s"' % spelled(1, 500) * 2)
         await stream.say(b'"ACK"' * (subscription.MAX_WAITING_COMMANDS + 50 - 1000))
@@ -305,8 +318,8 @@ async def test_waiting_settlement_counts_as_often_as_it_names_deliveries(
 
         await stream.say(b'"ACK ..1"')
 
-        await stream.answer()
-    assert wire.places() == (50, 0, 0)
+        assert stream.is_over
+        assert wire.places() == (50, 0, 0)
 
 
 async def test_command_that_was_carried_out_does_not_count_as_waiting(wire: Wire) -> None:
@@ -320,22 +333,19 @@ async def test_command_that_was_carried_out_does_not_count_as_waiting(wire: Wire
     assert wire.storage.statistics("orders").acknowledged == 50
 
 
-async def test_client_that_only_talks_is_ended_past_so_many_commands(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subscription, "FAREWELL_SECONDS", 0.01)
-    await wire.publish(*[b"x"] * 100)
+async def test_client_that_only_talks_is_ended_past_so_many_commands(wire: Wire) -> None:
+    await wire.publish(*[bytes(ROOM_BYTES // 50)] * 100)
     async with wire.subscribe() as stream:
         await stream.say(b'"INIT 50"')
-        stream.may_send.clear()
+        stream.stop_reading()
         await stream.say(b'"ACK ..50"')
         await stream.say(b'"ACK"' * (subscription.MAX_WAITING_COMMANDS + 50))
         assert wire.places() == (0, 50, 0)
 
         await stream.say(b'"ACK"')
 
-        await stream.answer()
-    assert wire.places() == (50, 0, 0)
+        assert stream.is_over
+        assert wire.places() == (50, 0, 0)
 
 
 async def test_drain_lets_deliveries_be_settled_by_number(wire: Wire) -> None:

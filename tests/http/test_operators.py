@@ -5,8 +5,8 @@ import pytest
 from miniqueue_py.broker.administration import ENOUGH_PEEKED_BYTES
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.testing.clock import ManualClock
-from tests.http.asgi import settle
 from tests.http.desk import Desk, value_of
+from tests.http.exchanges import settle
 
 pytestmark = pytest.mark.anyio
 

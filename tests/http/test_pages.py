@@ -6,10 +6,11 @@ import pytest
 
 from miniqueue_py.errors import ShuttingDown
 from miniqueue_py.http.asgi import App, ClientGone, Event, Receive, Scope, Send, respond
+from miniqueue_py.http.asgi_exchange import AsgiRoute
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.pages import Pages
 from miniqueue_py.http.sockets import below
-from tests.http.asgi import Exchange
+from tests.http.exchanges import Exchange, request
 
 pytestmark = pytest.mark.anyio
 
@@ -33,14 +34,11 @@ def door(app: App, **others: Any) -> Door:
     def stumble(_path: str, error: Exception) -> None:
         raise error
 
-    return Door(app, on_error=stumble, **others)
+    return Door(AsgiRoute(app), on_error=stumble, **others)
 
 
 async def ask(app: App, method: str, target: str) -> Exchange:
-    exchange = Exchange(door(app), method, target)
-    await exchange.say(b"", is_last=True)
-    await exchange.answer()
-    return exchange
+    return await request(door(app), method, target)
 
 
 @pytest.mark.parametrize(
@@ -66,9 +64,7 @@ async def test_an_application_has_what_is_below_its_name(
 async def test_its_folder_is_named_to_those_who_forget_the_slash(
     pages: Pages, query: str, location: str
 ) -> None:
-    exchange = Exchange(door(_with_query(pages, query)), "GET", "/tasks")
-    await exchange.say(b"", is_last=True)
-    await exchange.answer()
+    exchange = await ask(pages, "GET", f"/tasks{query}")
 
     assert (exchange.status, exchange.headers["location"]) == (308, location)
 
@@ -138,14 +134,7 @@ async def test_there_are_no_sockets_beside_those_that_are() -> None:
     assert heard == [b"/queues/a/dequeue"]
 
 
-def _with_query(app: App, query: str) -> App:
-    async def ask(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "query_string": query.removeprefix("?").encode()}, receive, send)
-
-    return ask
-
-
-async def _shake_hands(app: App, path: bytes) -> list[Event]:
+async def _shake_hands(door: Door, path: bytes) -> list[Event]:
     sent: list[Event] = []
 
     async def receive() -> Event:
@@ -154,5 +143,7 @@ async def _shake_hands(app: App, path: bytes) -> list[Event]:
     async def send(event: Event) -> None:
         sent.append(event)
 
-    await app({"type": "websocket", "path": path.decode(), "raw_path": path}, receive, send)
+    await door.converse(
+        {"type": "websocket", "path": path.decode(), "raw_path": path}, receive, send
+    )
     return sent

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.policy import TopicPolicy
-from tests.http.asgi import Exchange, request
+from tests.http.exchanges import Exchange, request
 from tests.http.streaming import Wire
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +19,7 @@ def wire() -> Wire:
 
 async def publish(wire: Wire, query: str = "", body: bytes = b"x", **headers: str) -> Exchange:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await request(wire.app, "POST", f"/publish/orders{query}", body, headers=named)
+    return await request(wire.door, "POST", f"/publish/orders{query}", body, headers=named)
 
 
 async def test_answer_tells_the_id_that_the_delivery_will_tell(wire: Wire) -> None:
@@ -117,8 +118,45 @@ async def test_topic_that_is_full_says_so_and_when_to_come_again(wire: Wire) -> 
     assert "topic 'orders' is full: maxMessages is 1" in json.loads(answer.body)["error"]
 
 
+async def test_upload_that_is_not_whole_is_answered_by_a_broker_that_drains(wire: Wire) -> None:
+    async with Exchange(wire.door, "POST", "/publish/orders") as upload:
+        await upload.say(b"half")
+
+        wire.broker.drain()
+        wire.streams.abandon_uploads()
+
+        assert upload.status == 503
+        assert upload.headers["retry-after"] == "1"
+    assert not wire.storage.knows("orders")
+
+
+async def test_upload_is_forgotten_when_it_is_whole_refused_or_gone(wire: Wire) -> None:
+    async with Exchange(wire.door, "POST", "/publish/orders") as upload:
+        await upload.say(b"half")
+        assert repr(wire.streams) == "<Streams, 1 uploads>"
+    assert repr(wire.streams) == "<Streams, 0 uploads>"
+
+    await publish(wire)
+    await publish(wire, content_length="9")
+    async with wire.batch() as stream:
+        await stream.say(b"half")
+        assert repr(wire.streams) == "<Streams, 1 uploads>"
+
+    assert repr(wire.streams) == "<Streams, 0 uploads>"
+
+
+async def test_what_came_of_a_message_that_is_too_long_is_granted() -> None:
+    wire = Wire(limits=Limits(max_message_bytes=10))
+    async with Exchange(wire.door, "POST", "/publish/orders") as upload:
+        await upload.say(b"x" * 6)
+        await upload.say(b"x" * 6)
+
+        assert upload.status == 413
+        assert not upload.ungranted, "it would be missing from the window of the connection"
+
+
 async def test_topic_may_be_called_batch(wire: Wire) -> None:
-    answer = await request(wire.app, "POST", "/publish/batch", b"1\n2\n")
+    answer = await request(wire.door, "POST", "/publish/batch", b"1\n2\n")
 
     assert answer.status == 201
     assert wire.kept("batch") == [b"1\n2\n"]

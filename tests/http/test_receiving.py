@@ -1,18 +1,17 @@
 """Consuming without a stream: waiting, taking, and going away."""
 
-import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from miniqueue_py.broker.broker import RECEIVE_LEASE_SECONDS
+from miniqueue_py.broker.claims import RECEIVE_LEASE_SECONDS
+from miniqueue_py.broker.message import Publication
 from miniqueue_py.testing.clock import ManualClock
-from tests.http.asgi import Exchange
 from tests.http.desk import Desk, value_of
+from tests.http.exchanges import Exchange, settle
 
 pytestmark = pytest.mark.anyio
-
-GONE = {"type": "http.disconnect"}
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ async def wait_for_messages(desk: Desk, query: str = "wait=20s") -> Exchange:
     """Begin to wait."""
     waiting = desk.begin("POST", f"/receive/orders?{query}")
     await waiting.say(b"", is_last=True)
-    assert not waiting.sent
+    assert not waiting.is_begun
     return waiting
 
 
@@ -91,7 +90,7 @@ async def test_who_waited_long_enough_is_told_that_there_is_nothing(
     waiting = await wait_for_messages(desk)
 
     await clock.advance(19.0)
-    assert not waiting.sent
+    assert not waiting.is_begun
     await clock.advance(1.0)
     await waiting.answer()
 
@@ -105,7 +104,7 @@ async def test_those_who_wait_are_served_in_their_order(desk: Desk) -> None:
 
     await desk.publish("orders", b"1")
     await first.answer()
-    assert not second.sent
+    assert not second.is_begun
     await desk.publish("orders", b"2")
     await second.answer()
 
@@ -123,39 +122,67 @@ async def test_client_that_leaves_while_it_waits_takes_nothing(desk: Desk) -> No
     assert desk.broker.subscriber_count == 0
 
 
-@pytest.mark.parametrize("turns", range(8))
-async def test_client_that_leaves_as_its_message_comes_gives_it_back_at_once(
-    desk: Desk, turns: int
-) -> None:
+async def test_client_that_leaves_as_its_message_comes_gives_it_back_at_once(desk: Desk) -> None:
     waiting = await wait_for_messages(desk)
-    waiting._events.put_nowait(GONE)
-    for _ in range(turns):
-        await asyncio.sleep(0)
+    storing = desk.broker.publish("orders", [Publication([b"1"])])
 
-    await desk.publish("orders", b"1")
-    await waiting.answer()
+    waiting.leave_nowait()
+    await storing
 
-    assert not waiting.sent
+    assert not waiting.is_begun
     assert desk.counts() == (1, 0, 0)
     assert (await desk.value("POST", "/receive/orders"))[0]["attempt"] == 1
 
 
-@pytest.mark.parametrize("turns", range(8))
-async def test_client_that_leaves_while_it_is_answered_holds_its_message_no_longer_than_the_lease(
-    desk: Desk, clock: ManualClock, turns: int
+class Crammed(Exchange):
+    """Its client has not taken what it was sent before."""
+
+    def __init__(self, desk: Desk, target: str) -> None:
+        self.starts: list[Callable[[], None]] = []
+        super().__init__(desk.door, "POST", target)
+
+    def when_room(self, start: Callable[[], None]) -> None:
+        self.starts.append(start)
+
+
+async def test_nothing_is_taken_for_a_client_that_left_before_it_had_room(desk: Desk) -> None:
+    await desk.publish("orders", b"1")
+    staying, leaving = (Crammed(desk, "/receive/orders") for _ in range(2))
+    await leaving.leave()
+
+    for start in leaving.starts:
+        start()
+    await settle()
+    assert desk.counts() == (1, 0, 0)
+    for start in staying.starts:
+        start()
+
+    assert (await staying.answer()).status == 200
+    assert desk.counts() == (0, 1, 0)
+
+
+async def test_who_waits_is_no_answer_that_is_being_made(desk: Desk) -> None:
+    waiting = Crammed(desk, "/receive/orders?wait=20s")
+    await desk.publish("orders", b"1")
+
+    assert (await waiting.answer()).status == 200
+    assert not waiting.starts
+
+
+async def test_client_that_does_not_read_its_answer_holds_its_message_no_longer_than_the_lease(
+    desk: Desk, clock: ManualClock
 ) -> None:
     waiting = await wait_for_messages(desk, "wait=20s&lease=5s")
-    waiting.may_send.clear()
+    waiting.stop_reading()
     await desk.publish("orders", b"1")
-    for _ in range(turns):
-        await asyncio.sleep(0)
+    await settle()
 
-    waiting._events.put_nowait(GONE)
-    await waiting.answer()
+    await waiting.leave()
+    assert desk.counts() == (0, 1, 0)
     await clock.advance(5.0)
     await desk.broker.tick()
 
-    assert not waiting.sent
+    assert not waiting.pieces
     assert desk.counts() == (1, 0, 0)
     assert desk.broker.subscriber_count == 0
 

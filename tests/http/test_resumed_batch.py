@@ -1,12 +1,14 @@
 """A batch under a key of its own: where it goes on, and who goes on with it."""
 
+import asyncio
 import json
 from base64 import b64encode
+from itertools import pairwise
 
 import pytest
 
 from miniqueue_py.broker.policy import TopicPolicy
-from tests.http.asgi import settle
+from tests.http.exchanges import settle
 from tests.http.streaming import NDJSON, TEXT, SlowStorage, Wire
 
 pytestmark = pytest.mark.anyio
@@ -223,13 +225,35 @@ async def test_newer_request_is_told_nothing_before_what_the_older_had_begun_is_
     assert older.values == [published(0), published(2), TAKEN_OVER]
 
 
+async def test_what_came_before_the_count_is_taken_piece_by_piece_and_others_have_turns() -> None:
+    storage = SlowStorage()
+    wire = Wire(storage)
+    async with wire.resume() as older:
+        await older.say(b"1\n")
+        async with wire.resume() as newer:
+            for number in range(2, 7):
+                await newer.say(b"%d\n" % number)
+            assert storage.writing == 1
+
+            storage.finish()
+            begun = [0]
+            while begun[-1] < 5:
+                await asyncio.sleep(0)
+                begun.append(storage.writing)
+            storage.finish(5)
+            await settle()
+
+    assert max(after - before for before, after in pairwise(begun)) == 1
+    assert newer.values == [published(1), published(6)]
+    assert wire.kept() == [b"%d" % number for number in range(1, 7)]
+
+
 async def test_request_that_is_gone_counts_with_all_that_it_had_begun() -> None:
     storage = SlowStorage()
     wire = Wire(storage)
     older = wire.resume()
     await older.say(b"1\n2\n")
-    older.task.cancel()
-    await settle()
+    await older.leave()
 
     async with wire.resume() as newer:
         assert newer.values == []

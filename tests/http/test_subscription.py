@@ -1,4 +1,4 @@
-"""One subscription stream without a credit, from the other side of ASGI."""
+"""One subscription stream without a credit, from the client's side."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,12 +7,16 @@ import pytest
 
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.http import subscription
-from tests.http.asgi import Exchange, settle
+from miniqueue_py.http.exchange import ROOM_BYTES
+from tests.http.exchanges import Exchange, settle
 from tests.http.streaming import Wire
 
 pytestmark = pytest.mark.anyio
 
 ONE, TWO = b'{"msg":"MQ=="}\n', b'{"msg":"Mg=="}\n'
+
+LARGE = bytes(ROOM_BYTES)
+"""A peer that has not read such a message has no room for another."""
 
 TOO_MANY = subscription.MAX_WAITING_COMMANDS + 2
 """Commands that wait, with one delivery in flight."""
@@ -25,16 +29,18 @@ def wire() -> Iterator[Wire]:
     assert not wire.stumbles
 
 
-async def test_headers_and_an_empty_piece_of_body_come_before_any_command(wire: Wire) -> None:
+async def test_head_comes_before_any_command(wire: Wire) -> None:
     async with wire.subscribe() as stream:
         assert stream.status == 200
-        assert stream.sent[1:] == [{"type": "http.response.body", "body": b"", "more_body": True}]
+        assert stream.headers == {"content-type": "application/json"}
+        assert not stream.pieces
+        assert not stream.has_ended
 
 
 async def test_stream_listens_while_its_peer_does_not_read(wire: Wire) -> None:
-    await wire.publish(b"1", b"2", b"3")
+    await wire.publish(LARGE, LARGE, LARGE)
     async with wire.subscribe() as stream:
-        stream.may_send.clear()
+        stream.stop_reading()
         await stream.say(b'"INIT"')
 
         for _ in range(100):
@@ -44,20 +50,18 @@ async def test_stream_listens_while_its_peer_does_not_read(wire: Wire) -> None:
         assert wire.places() == (2, 1, 0), "one message at most"
 
 
-async def test_too_many_waiting_commands_end_the_stream_and_free_its_message(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subscription, "FAREWELL_SECONDS", 0.01)
-    await wire.publish(b"1", b"2")
+async def test_too_many_waiting_commands_end_the_stream_and_free_its_message(wire: Wire) -> None:
+    await wire.publish(LARGE, LARGE)
     async with wire.subscribe() as stream:
-        stream.may_send.clear()
+        stream.stop_reading()
         await stream.say(b'"INIT"')
 
         await stream.say(b'"ACK"' * TOO_MANY)
 
         assert wire.places()[0] == 2
-        await stream.answer()
-        assert not stream.has_ended, "nobody reads it: the server below resets the stream"
+        assert stream.is_over, "it waits for nobody who does not read"
+        stream.read_on()
+        assert stream.body.endswith(b'{"closing":"limit"}\n')
 
 
 async def test_flood_is_told_why_it_is_ended_when_it_reads(wire: Wire) -> None:
@@ -73,20 +77,19 @@ async def test_flood_is_told_why_it_is_ended_when_it_reads(wire: Wire) -> None:
         assert wire.places()[0] == 1
 
 
-@pytest.mark.parametrize("how", ["disconnect", "end of body", "cancelled"])
-async def test_message_in_flight_goes_back_when_the_client_goes(wire: Wire, how: str) -> None:
+@pytest.mark.parametrize("how", ["disconnect", "end of body"])
+async def test_message_in_flight_goes_back_at_once_when_the_client_goes(
+    wire: Wire, how: str
+) -> None:
     await wire.publish(b"1")
     async with wire.subscribe() as stream:
         await stream.say(b'"INIT"')
         assert wire.places()[1] == 1
 
         if how == "disconnect":
-            await stream.leave()
-        elif how == "end of body":
-            await stream.say(b"", is_last=True)
+            stream.leave_nowait()
         else:
-            stream.task.cancel()
-            await settle()
+            stream.say_nowait(b"", is_last=True)
 
         assert wire.places() == (1, 0, 0)
 
@@ -136,7 +139,7 @@ async def test_dead_letter_is_a_message_like_any_other_to_a_plain_consumer(wire:
         await stream.say(b'"INIT""DEAD"', is_last=True)
         await stream.answer()
     path = "/subscribe/orders.dead"
-    async with Exchange(wire.app, "POST", path) as stream:
+    async with Exchange(wire.door, "POST", path) as stream:
         await stream.say(b'"INIT"')
 
         assert stream.body == ONE
@@ -182,7 +185,7 @@ async def test_ack_in_a_piece_of_its_own_settles_what_init_brought(wire: Wire) -
     await wire.publish(b"1")
     stream = wire.subscribe()
     for piece in (b'"INIT"', b'"ACK"'):
-        stream._events.put_nowait({"type": "http.request", "body": piece, "more_body": True})
+        stream.say_nowait(piece)
     await stream.say(b"", is_last=True)
 
     await stream.answer()
@@ -231,20 +234,20 @@ async def test_drain_that_takes_too_long_gives_back_what_is_held() -> None:
         assert wire.places() == (1, 0, 0)
 
 
-async def test_drain_does_not_wait_for_a_peer_that_does_not_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.parametrize("body", [b"1", LARGE])
+async def test_drain_does_not_wait_for_a_peer_that_does_not_read(body: bytes) -> None:
     wire = Wire(drain_seconds=0.01)
-    monkeypatch.setattr(subscription, "FAREWELL_SECONDS", 0.01)
-    await wire.publish(b"1")
+    await wire.publish(body)
     async with wire.subscribe() as stream:
-        stream.may_send.clear()
+        stream.stop_reading()
         await stream.say(b'"INIT"')
 
         wire.broker.drain()
-        await stream.answer()
+        await asyncio.wait_for(wire.door.wait_idle(), 10)
 
         assert wire.places() == (1, 0, 0)
+        stream.read_on()
+        assert stream.body.endswith(b'{"closing":"draining"}\n')
 
 
 async def test_idle_stream_ends_at_once_on_drain(wire: Wire) -> None:

@@ -180,7 +180,7 @@ async def test_long_list_lets_others_have_their_turn_and_misses_only_what_was_de
         await desk.publish(f"{number:04}", b"1")
     async with desk.begin("GET", "/topics") as listing:
         await desk.broker.purge("0999")
-        assert not listing.sent
+        assert not listing.is_begun
         await listing.say(b"", is_last=True)
         await listing.answer()
 

@@ -67,10 +67,10 @@ class CurlSubscription:
         self._process = process
 
     @classmethod
-    async def open(cls, ca: Path, url: str) -> Self:
+    async def open(cls, ca: Path, url: str, version: str = "--http2") -> Self:
         process = await asyncio.create_subprocess_exec(
             find_curl(),
-            *("-sN", "--http2", "--cacert", str(ca), "-X", "POST", "-T", ".", url),
+            *("-sN", version, "--cacert", str(ca), "-X", "POST", "-T", ".", url),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )

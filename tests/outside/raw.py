@@ -7,6 +7,7 @@ nothing else happens in the test meanwhile.
 import contextlib
 import socket
 import ssl
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -63,6 +64,24 @@ class RawConnection:
             raise AssertionError(f"only {self.received[-300:]!r} within {PATIENCE} s") from None
         except OSError:
             self.has_ended = True
+
+    def stop_reading(self) -> None:
+        """Take so little from now on that it is soon full."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
+    def offer(self, data: bytes, wait_seconds: float) -> bool:
+        """Send, and tell if the server took it within that time; once it did not, send no more."""
+        self._socket.settimeout(wait_seconds)
+        try:
+            self._socket.sendall(data)
+        except OSError:
+            return False
+        return True
+
+    def vanish(self) -> None:
+        """Be gone without a word: what comes from now on is answered by a reset of TCP."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
 
     def hang_up(self) -> None:
         """Say nothing more, and wait until the server has taken it all in and closed."""

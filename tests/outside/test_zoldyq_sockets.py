@@ -271,19 +271,9 @@ async def drains(own_broker: RunningBroker, place: Place) -> None:
     assert await asyncio.to_thread(own_broker.wait) == 0
 
 
-WEBSOCKET = ((":protocol", "websocket"), ("sec-websocket-version", "13"))
-
-
-async def test_socket_on_a_stream_of_http_2(broker: RunningBroker, topic: str) -> None:
+async def test_no_sockets_are_offered_on_http_2(broker: RunningBroker) -> None:
     async with await Connection.open(broker.port, broker.ca) as connection:
-        assert connection.http2.remote_settings.enable_connect_protocol
-        path = f"/zoldyq/queues/{topic}/enqueue"
-        stream = await connection.stream("CONNECT", path, WEBSOCKET)
-        assert (await stream.headers())[":status"] == "200"
-        request = b'{"payload":1}'
-        await stream.send(b"\x81" + bytes([0x80 | len(request)]) + bytes(4) + request)
-        answer = b'{"queued":true,"queue_size":1}'
-        await wait_until(lambda: bytes(stream._body) == bytes([0x81, len(answer)]) + answer)
+        assert not connection.http2.remote_settings.enable_connect_protocol
 
 
 def is_quiet(place: Place) -> bool:

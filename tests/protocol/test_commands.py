@@ -212,3 +212,24 @@ def test_white_space_at_the_end_is_nothing() -> None:
 
     assert reader.feed(b'"INIT 100"\n \n') == [Init(100)]
     assert reader.feed_end() == []
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("verb", [verb for verb in Verb if verb is not Verb.DACK])
+def test_command_that_is_a_chunk_of_its_own_is_what_it_is_in_any_chunk(
+    verb: Verb, end: bytes
+) -> None:
+    reader = CommandReader()
+    text = b'"%b"' % verb.value.encode()
+    for _ in range(2):
+        assert reader.feed(text + end) == [Settle(verb)]
+        assert reader.feed(text + b" " + text) == [Settle(verb), Settle(verb)]
+    assert reader.feed_end() == []
+
+
+def test_chunk_that_looks_like_a_command_is_none_inside_of_another() -> None:
+    reader = CommandReader()
+    assert reader.feed(b'"NACK') == []
+    assert reader.feed(b'"ACK"') == [Settle(Verb.NACK), UNDECODABLE]
+    assert reader.feed(b'"ACK"') == []
+    assert reader.feed_end() == []

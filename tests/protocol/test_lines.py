@@ -16,6 +16,7 @@ from miniqueue_py.protocol.lines import (
     full_credit_line,
     page_object,
     published_line,
+    received_object,
 )
 
 numbers = st.integers(1, 2**63)
@@ -95,6 +96,17 @@ def test_page_shows_a_message_with_a_receipt_when_it_is_handed_out() -> None:
         "priority": 3,
     }
     assert json.loads(seen) == {"msg": "aGVsbG8=", "messageId": "1-5", "publishedAt": 9}
+
+
+@given(body=st.binary(max_size=20), topic=numbers, sequence=numbers, at=instants)
+def test_plain_message_is_received_as_any_other(
+    body: bytes, topic: int, sequence: int, at: int
+) -> None:
+    plain = received_object(body, "a-receipt_", topic, sequence, at)
+
+    assert plain == page_object(
+        body, topic, sequence, receipt="a-receipt_", attempt=1, published_ms=at
+    )
 
 
 def test_lines_are_as_miniqueue_writes_them() -> None:

@@ -3,13 +3,14 @@
 import multiprocessing
 import os
 from pathlib import Path
+from time import monotonic
 
 import plyvel
 import pytest
 
 from miniqueue_py.errors import DatabaseRefused
 from miniqueue_py.storage import open_storage
-from miniqueue_py.storage.leveldb import keys
+from miniqueue_py.storage.leveldb import files, keys
 from miniqueue_py.storage.leveldb.files import RESERVE_BYTES, LogSync, Room
 from miniqueue_py.testing.storing import publish
 
@@ -144,6 +145,41 @@ async def test_log_sync_syncs_every_log_and_a_new_name(
     assert sorted(synced[3:]) == sorted(["000003.log", "000004.log", name])
 
 
+async def test_log_sync_looks_for_logs_when_the_directory_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, synced = 0, 0
+    scandir, fsync = os.scandir, os.fsync
+
+    def look(path: Path) -> object:
+        nonlocal looks
+        looks += 1
+        return scandir(path)
+
+    def note(descriptor: int) -> None:
+        nonlocal synced
+        synced += 1
+        fsync(descriptor)
+
+    (tmp_path / "000003.log").touch()
+    os.utime(tmp_path, (1e9, 1e9))
+    sync = LogSync(tmp_path)
+    sync()
+    monkeypatch.setattr(os, "scandir", look)
+    monkeypatch.setattr(os, "fsync", note)
+
+    sync()
+    assert (looks, synced) == (0, 1)
+    (tmp_path / "000004.log").touch()
+    sync()
+    assert (looks, synced) == (1, 4), "both logs, and the directory"
+    (tmp_path / "000003.log").unlink()
+    sync()
+    assert (looks, synced) == (2, 5)
+    sync()
+    assert looks == 3, "it changed too lately to tell by its time if it changed again"
+
+
 async def test_room_keeps_a_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Disk:
         f_frsize = 4096
@@ -155,3 +191,34 @@ async def test_room_keeps_a_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     assert room(1000)
     assert not room(1 << 20)
+    assert room(1000)
+    Disk.f_bavail = RESERVE_BYTES // 4096
+    monkeypatch.setattr(files, "monotonic", lambda: monotonic() + 0.01)
+    assert not room(1)
+
+
+async def test_room_counts_what_was_taken_since_the_disk_was_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Disk:
+        f_frsize = 4096
+        f_blocks = 1 << 20
+        f_bavail = (RESERVE_BYTES + (1 << 20)) // 4096
+
+    asked = 0
+
+    def ask(_path: str) -> type[Disk]:
+        nonlocal asked
+        asked += 1
+        return Disk
+
+    monkeypatch.setattr(os, "statvfs", ask)
+    monkeypatch.setattr(files, "monotonic", lambda: 1.0)
+    room = Room(tmp_path)
+
+    for _ in range(5):
+        assert room(100_000)
+    assert asked == 1
+    Disk.f_bavail = RESERVE_BYTES // 4096
+    assert not room(100_000), "it does not fit what is left, so the disk is asked"
+    assert asked == 2

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.events import Observers
+from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.telemetry.exposition import Exposition
 from miniqueue_py.telemetry.metrics import Metrics
@@ -34,7 +35,8 @@ def broker() -> Broker:
 @pytest.fixture
 def exposition(broker: Broker) -> Exposition:
     storage = broker._storage
-    return Exposition(Metrics(), broker, Administration(broker, storage, Observers()))
+    administration = Administration(broker, storage, Observers())
+    return Exposition(Metrics(), broker, administration, Connections(ConnectionLimits()))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from miniqueue_py.broker.settling import Decision
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.telemetry.rates import SECONDS, Rates
 from miniqueue_py.testing.clock import ManualClock
+from tests.broker.scenes import receive
 
 pytestmark = pytest.mark.anyio
 
@@ -172,7 +173,7 @@ async def test_broker_is_counted_as_it_works(clock: SettableClock) -> None:
     broker = Broker(MemoryStorage(), clock, observers=Observers(rates.observe))
     await broker.publish("tasks", [Publication([b"1", b"2", b"3", b"4"])])
     await asyncio.sleep(0)  # that it is durable is told in a turn of its own
-    receipts = await broker.receive("tasks", 4, 0.0, lease_seconds=5.0)
+    receipts = await receive(broker, "tasks", 4, 0.0, lease_seconds=5.0)
     for decision, receipt in zip(
         (Decision.ACK, Decision.NACK, Decision.RELEASE), receipts, strict=False
     ):

@@ -14,7 +14,7 @@ from miniqueue_py.telemetry import topic_series
 from miniqueue_py.telemetry.topic_series import OTHERS, Counted, Figures, TopicSeries
 from miniqueue_py.testing.clock import ManualClock
 from miniqueue_py.topic_names import check_topic_name
-from tests.broker.scenes import publish
+from tests.broker.scenes import publish, receive
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ def test_name_of_the_others_is_no_topics() -> None:
 async def test_topic_is_shown_with_what_is_in_it_and_what_was(place: Place) -> None:
     await place.publish(orders=5)
     await place.clock.advance(2.5)
-    acked, _, dead = await place.broker.receive("orders", 3, 0.0)
+    acked, _, dead = await receive(place.broker, "orders", 3, 0.0)
     place.broker.receipts.settle("orders", [acked.receipt], Decision.ACK)
     place.broker.receipts.settle("orders", [dead.receipt], Decision.DEAD)
     await publish(place.broker, b"later", delay_seconds=60.0)

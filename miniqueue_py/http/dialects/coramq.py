@@ -1,229 +1,156 @@
-"""CoraMQ's API: queues of items with a priority, taken until a timeout.
+"""CoraMQ: queues of items with a priority, taken until a timeout.
 
 A queue is a topic. An item's id is its producer's, so it lies in the message,
 and there may be several of one id. What is in flight is known by that id
 alone: who acknowledges it means the one that was taken first.
 """
 
-import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import NamedTuple
-
-from quart import Blueprint, Response, request
+from functools import lru_cache, partial
 
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
-from miniqueue_py.broker.leases import Leases
-from miniqueue_py.broker.message import Message, Publication, id_text
-from miniqueue_py.broker.policy import DEFAULT_POLICY
-from miniqueue_py.errors import BadParameter, ShuttingDown, TopicNotFound
-from miniqueue_py.http.json_bodies import answer, read_body
-from miniqueue_py.http.json_text import encode, parse
+from miniqueue_py.broker.claim import Claim
+from miniqueue_py.broker.message import Publication, Stored
+from miniqueue_py.broker.receipts import Receipt
+from miniqueue_py.errors import TopicNotFound
+from miniqueue_py.http.dialects.busy import Busy, Put, Take, VerbWithBody
+from miniqueue_py.http.dialects.coramq_items import (
+    InFlight,
+    item_of,
+    read_item,
+    read_object,
+    text_in,
+)
+from miniqueue_py.http.exchange import Answer, Exchange
+from miniqueue_py.http.json_answers import json_answer
+from miniqueue_py.http.json_text import encode, encode_text, longest_request_bytes
 from miniqueue_py.http.names import topic_name
-from miniqueue_py.http.refusing import publishing_to
-from miniqueue_py.protocol.options import check_priority
-from miniqueue_py.topic_names import check_topic_name
 
 VISIBILITY_SECONDS = 10.0
 """How long an item may be held, if its topic's policy does not say."""
 
-_FORGOTTEN_A_TURN = 1000
+_KNOWN_NAMES = 1000
 
 
-def coramq(broker: Broker, administration: Administration) -> Blueprint:
-    """Return CoraMQ's pages."""
-    pages = Blueprint("coramq", __name__)
-    queues = _Queues(broker, administration)
-    pages.post("/queues")(queues.create)
-    pages.post("/queues/<segment>/enqueue")(queues.enqueue)
-    pages.post("/queues/<segment>/dequeue")(queues.dequeue)
-    pages.post("/queues/<segment>/acknowledge")(queues.acknowledge)
-    return pages
-
-
-def explain_coramq(status: int, text: str) -> Response:
+def explain_coramq(status: int, text: str, **what: str) -> Answer:
     """Say what went wrong as CoraMQ does."""
-    return _error(status, text)
+    return json_answer(encode({"status": "error", "message": text, **what}), status)
 
 
-def _error(status: int, text: str, **what: str) -> Response:
-    return answer({"status": "error", "message": text, **what}, status)
+class CoramqQueues:
+    """All queues, as requests share them."""
 
-
-def _success(text: str, status: int = 200, **what: object) -> Response:
-    return answer({"status": "success", "message": text, **what}, status)
-
-
-class Item(NamedTuple):
-    """What a producer put into a queue."""
-
-    id: str
-    payload: str
-    priority: int
-
-
-class _Queues:
     def __init__(self, broker: Broker, administration: Administration) -> None:
-        self._broker = broker
-        self._administration = administration
-        self._in_flight = _InFlight()
-        self._coming: set[str] = set()
-        """Queues that are being made."""
+        self.broker = broker
+        self.administration = administration
+        self.in_flight = InFlight()
+        self.longest_bytes = longest_request_bytes(broker.limits.max_message_bytes)
+        """Of a request."""
+        self.topic_name = lru_cache(_KNOWN_NAMES)(topic_name)
 
-    async def create(self) -> Response:
-        topic = check_topic_name(_text(await _read_object(), "queueName"))
-        if self._broker.is_draining:
-            raise ShuttingDown
-        if topic in self._coming or self._administration.knows(topic):
-            return _error(400, "Queue with the given name already exists", queueName=topic)
-        self._coming.add(topic)
-        try:
-            await self._administration.set_policy(topic, DEFAULT_POLICY)
-        finally:
-            self._coming.discard(topic)
-        return _success("Queue created successfully", HTTPStatus.CREATED, queueName=topic)
+    def busy(self) -> Busy:
+        """Return what is asked for all the time."""
+        return Busy(
+            explain_coramq,
+            {
+                b"enqueue": ("POST", partial(_Enqueue, self)),
+                b"dequeue": ("POST", partial(_Dequeue, self)),
+                b"acknowledge": ("POST", partial(_Acknowledge, self)),
+            },
+            folder=b"queues/",
+        )
 
-    async def enqueue(self, segment: str) -> Response:
-        with publishing_to(self._broker, segment) as topic:
-            item = read_item(await _read_object())
-        if not self._administration.knows(topic):
-            self._broker.reports.refused(topic, TopicNotFound(topic))
-            return _no_queue(topic)
-        body = encode({"id": item.id, "payload": item.payload})
-        await self._broker.publish(topic, [Publication([body], item.priority)])
-        return _success("Item enqueued successfully", item=item._asdict())
 
-    async def dequeue(self, segment: str) -> Response:
-        topic = topic_name(segment)
-        await _read_object(empty={})
-        if not self._administration.knows(topic):
-            return _no_queue(topic)
+class _Verb(VerbWithBody):
+    explain = staticmethod(explain_coramq)
+
+    def __init__(self, queues: CoramqQueues, exchange: Exchange, segment: bytes) -> None:
+        super().__init__(exchange, queues.longest_bytes)
+        self.topic = ""
+        self.queues = queues
+        self.broker = queues.broker
+        self._segment = segment
+
+    def begin(self) -> None:
+        self.topic = self.queues.topic_name(self._segment)
+        self.check_declared()
+
+    def succeed(self, text: bytes, name: bytes, value: bytes) -> None:
+        """Say so, and of what."""
+        parts = b'{"status":"success","message":"%b","%b":%b}' % (text, name, value)
+        self.exchange.respond(*json_answer(parts))
+
+    def say_not_found(self, text: str, **what: str) -> None:
+        """Say what is not there."""
+        self.exchange.respond(*explain_coramq(404, text, **what))
+
+
+class _Enqueue(Put, _Verb):
+    def on_whole(self, body: bytes) -> None:
+        self._item = read_item(read_object(body))
+        if not self.queues.administration.knows(self.topic):
+            self.broker.reports.refused(self.topic, TopicNotFound(self.topic))
+            self.say_not_found("Queue not found", queueName=self.topic)
+            return
+        self._encoded = self._item.encode()
+        self.was_asked = True
+        publication = Publication((self._encoded,), self._item.priority)
+        self.broker.publish_one(self.topic, publication, self._on_stored)
+
+    def _on_stored(self, answer: Stored | Exception) -> None:
+        if isinstance(answer, Exception):
+            self.exchange.fail(answer)
+            return
+        shown = b'%b,"priority":%d}' % (self._encoded[:-1], self._item.priority)
+        self.succeed(b"Item enqueued successfully", b"item", shown)
+
+
+class _Dequeue(_Verb, Take):
+    def on_whole(self, body: bytes) -> None:
+        if body:
+            read_object(body)
+        if self.queues.administration.knows(self.topic):
+            self.take()
+        else:
+            self.say_not_found("Queue not found", queueName=self.topic)
+
+    def claim(self) -> Claim:
         # Read first: what is told is never later than what the broker goes by.
-        now = self._broker.clock.now()
-        seconds = self._administration.policy(topic).lease or VISIBILITY_SECONDS
-        receipts = await self._broker.receive(topic, 1, 0.0, seconds)
-        if not receipts:
-            return _error(404, "Queue is empty", queueName=topic)
-        [(receipt, delivery)] = receipts
+        self._now = self.broker.clock.now()
+        self._seconds = self.queues.administration.policy(self.topic).lease or VISIBILITY_SECONDS
+        return self.broker.claims.receive(self.topic, 1, 0.0, self._on_received, self._seconds)
+
+    def _on_received(self, received: Sequence[Receipt] | Exception) -> None:
+        if isinstance(received, Exception):
+            self.exchange.fail(received)
+            return
+        if not received:
+            self.say_not_found("Queue is empty", queueName=self.topic)
+            return
+        [(receipt, delivery)] = received
         item = item_of(delivery.message)
-        self._in_flight.add((topic, item.id), receipt, seconds, now)
-        shown = {**item._asdict(), "visibilityTimeout": _instant(now + seconds)}
-        return _success("Item dequeued successfully", item=shown)
-
-    async def acknowledge(self, segment: str) -> Response:
-        topic = topic_name(segment)
-        item_id = _text(await _read_object(), "itemId")
-        if not self._administration.knows(topic):
-            return _no_queue(topic)
-        for receipt in self._in_flight.take((topic, item_id), self._broker.clock.now()):
-            if self._broker.receipts.acknowledge(topic, receipt):
-                return _success("Item acknowledged successfully", itemId=item_id)
-        return _error(404, "Item not found in the in-flight queue", itemId=item_id)
+        self.queues.in_flight.add((self.topic, item.id), receipt, self._seconds, self._now)
+        shown = b'%b,"priority":%d,"visibilityTimeout":"%b"}' % (
+            item.encode()[:-1],
+            item.priority,
+            _instant(self._now + self._seconds).encode(),
+        )
+        self.succeed(b"Item dequeued successfully", b"item", shown)
 
 
-_Key = tuple[str, str]
-"""A topic, and the id of an item in it."""
-
-
-class _InFlight:
-    """The receipts of items, by what their consumers know of them; each until its lease is over."""
-
-    def __init__(self) -> None:
-        self._receipts: dict[_Key, dict[str, None]] = {}
-        """The first taken first."""
-        self._keys: dict[str, _Key] = {}
-        self._leases: Leases[str] = Leases()
-
-    def add(self, key: _Key, receipt: str, seconds: float, now: float) -> None:
-        self._forget_over(now)
-        self._receipts.setdefault(key, {})[receipt] = None
-        self._keys[receipt] = key
-        self._leases.start([receipt], seconds, now)
-
-    def take(self, key: _Key, now: float) -> Iterator[str]:
-        """Yield the receipts of an item, each of which is forgotten then."""
-        self._forget_over(now)
-        while receipts := self._receipts.get(key):
-            receipt = next(iter(receipts))
-            self._leases.end([receipt])
-            self._forget(receipt)
-            yield receipt
-
-    def _forget_over(self, now: float) -> None:
-        for receipt in self._leases.take_over(now, _FORGOTTEN_A_TURN):
-            self._forget(receipt)
-
-    def _forget(self, receipt: str) -> None:
-        key = self._keys.pop(receipt)
-        receipts = self._receipts[key]
-        del receipts[receipt]
-        if not receipts:
-            del self._receipts[key]
-
-
-def read_item(value: Mapping[str, object]) -> Item:
-    """Return the item of a request. Raises BadParameter."""
-    item = value.get("item")
-    if not isinstance(item, dict):
-        raise BadParameter("item", "is no object" if "item" in value else "is missing")
-    item_id, payload = _text(item, "id", "item."), _text(item, "payload", "item.")
-    if not item_id:
-        raise BadParameter("item.id", "is empty: it could not be told from others")
-    priority = item.get("priority")
-    if priority is None:  # as Go's decoder takes null, and as one that is missing
-        priority = 0
-    try:
-        # A number in quotes is one elsewhere, and none here.
-        check_priority(None if isinstance(priority, str) else priority)
-    except ValueError as error:
-        raise BadParameter("item.priority", str(error)) from None
-    return Item(item_id, payload, priority)
-
-
-def item_of(message: Message) -> Item:
-    """Return the item that a message is; what came from elsewhere goes by the message's own id."""
-    priority = message.extras.priority
-    try:
-        value = parse(message.body)
-    except BadParameter:
-        value = None
-    if isinstance(value, dict) and value.keys() == {"id", "payload"}:
-        item_id, payload = value["id"], value["payload"]
-        if isinstance(item_id, str) and isinstance(payload, str) and item_id:
-            return Item(item_id, payload, priority)
-    try:
-        payload = message.body.decode()
-    except UnicodeDecodeError:
-        payload = base64.b64encode(message.body).decode()
-    return Item(id_text(message.id), payload, priority)
-
-
-async def _read_object(empty: object = None) -> Mapping[str, object]:
-    """Return the body of a request. Raises BadParameter.
-
-    The queue that it names is nobody's concern where the path names one:
-    CoraMQ's README asks any queue for an item with "queueName": "queueName".
-    """
-    body = await read_body(request)
-    value = parse(body) if body or empty is None else empty
-    if not isinstance(value, dict):
-        raise BadParameter("the body", "is not a JSON object")
-    if not isinstance(value.get("queueName", ""), str):
-        raise BadParameter("queueName", "is not a string")
-    return value
-
-
-def _text(value: Mapping[str, object], name: str, where: str = "") -> str:
-    text = value.get(name)
-    if not isinstance(text, str):
-        raise BadParameter(where + name, "is not a string" if name in value else "is missing")
-    return text
-
-
-def _no_queue(topic: str) -> Response:
-    return _error(404, "Queue not found", queueName=topic)
+class _Acknowledge(_Verb):
+    def on_whole(self, body: bytes) -> None:
+        item_id = text_in(read_object(body), "itemId")
+        if not self.queues.administration.knows(self.topic):
+            self.say_not_found("Queue not found", queueName=self.topic)
+            return
+        for receipt in self.queues.in_flight.take((self.topic, item_id), self.broker.clock.now()):
+            if self.broker.receipts.acknowledge(self.topic, receipt):
+                self.succeed(b"Item acknowledged successfully", b"itemId", encode_text(item_id))
+                return
+        self.say_not_found("Item not found in the in-flight queue", itemId=item_id)
 
 
 def _instant(seconds: float) -> str:

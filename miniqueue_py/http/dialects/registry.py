@@ -1,40 +1,68 @@
-"""All dialects, and what each is made of."""
+"""All dialects: what is busy of each by handlers, the rest by pages."""
 
 from collections.abc import Mapping
-
-from quart import Blueprint, Quart
+from typing import TYPE_CHECKING
 
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.snapshots import Snapshots
-from miniqueue_py.http.dialects.app import Explain, dialect_app
-from miniqueue_py.http.dialects.coramq import coramq, explain_coramq
-from miniqueue_py.http.dialects.options import ZapqOptions
-from miniqueue_py.http.dialects.tasks import explain_task, tasks
-from miniqueue_py.http.dialects.zapq import READ_ON_BYTES, explain_zapq, zapq
-from miniqueue_py.http.dialects.zoldyq import explain_zoldyq, zoldyq
+from miniqueue_py.http.dialects.busy import Busy
+from miniqueue_py.http.dialects.coramq import CoramqQueues, explain_coramq
+from miniqueue_py.http.dialects.options import DialectOptions
+from miniqueue_py.http.dialects.tasks import TaskQueue, explain_task
+from miniqueue_py.http.dialects.zapq import ZapqQueue, explain_zapq
+from miniqueue_py.http.dialects.zoldyq import busy_zoldyq, explain_zoldyq
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
 from miniqueue_py.http.json_text import longest_request_bytes
 from miniqueue_py.telemetry.rates import Rates
 
+if TYPE_CHECKING:
+    from quart import Quart
 
-def create_dialects(  # noqa: PLR0913, PLR0917  what the dialects are made of
-    broker: Broker,
-    administration: Administration,
-    snapshots: Snapshots,
-    task_rates: Rates,
-    zoldyq_queues: ZoldyqQueues,
-    zapq_options: ZapqOptions,
-) -> Mapping[str, Quart]:
-    """Return the application of each dialect by its name."""
-    longest = max(longest_request_bytes(broker.limits.max_message_bytes), READ_ON_BYTES)
-    parts: dict[str, tuple[Blueprint, Explain]] = {
-        "zapq": (zapq(broker, administration, snapshots, zapq_options), explain_zapq),
-        "coramq": (coramq(broker, administration), explain_coramq),
-        "zoldyq": (zoldyq(zoldyq_queues), explain_zoldyq),
-        "tasks": (tasks(broker, administration, task_rates), explain_task),
-    }
-    return {
-        name: dialect_app(blueprint, explain, longest_body_bytes=longest)
-        for name, (blueprint, explain) in parts.items()
-    }
+
+class Dialects:
+    """The queues of all dialects."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        administration: Administration,
+        snapshots: Snapshots,
+        task_rates: Rates,
+        options: DialectOptions,
+    ) -> None:
+        self.zoldyq = ZoldyqQueues(broker, administration, options.zoldyq)
+        self._zapq = ZapqQueue(broker, options.zapq)
+        self._coramq = CoramqQueues(broker, administration)
+        self._tasks = TaskQueue(broker, administration)
+        self._administration = administration
+        self._snapshots = snapshots
+        self._task_rates = task_rates
+        self.busy: Mapping[str, Busy] = {
+            "zapq": self._zapq.busy(),
+            "coramq": self._coramq.busy(),
+            "zoldyq": busy_zoldyq(self.zoldyq),
+            "tasks": self._tasks.busy(),
+        }
+        self._longest = longest_request_bytes(broker.limits.max_message_bytes)
+
+    def create_apps(self) -> "Mapping[str, Quart]":
+        """Return the application of each dialect by its name."""
+        # Quart is behind these.
+        from miniqueue_py.http.dialects.app import dialect_app  # noqa: PLC0415
+        from miniqueue_py.http.dialects.coramq_pages import coramq_pages  # noqa: PLC0415
+        from miniqueue_py.http.dialects.tasks_pages import tasks_pages  # noqa: PLC0415
+        from miniqueue_py.http.dialects.zapq_pages import zapq_pages  # noqa: PLC0415
+        from miniqueue_py.http.dialects.zoldyq_pages import zoldyq_pages  # noqa: PLC0415
+
+        zapq = zapq_pages(self._zapq, self._administration, self._snapshots)
+        parts = {
+            "zapq": (zapq, explain_zapq),
+            "coramq": (coramq_pages(self._coramq), explain_coramq),
+            "zoldyq": (zoldyq_pages(self.zoldyq), explain_zoldyq),
+            "tasks": (tasks_pages(self._tasks, self._task_rates), explain_task),
+        }
+        return {
+            name: dialect_app(blueprint, explain, longest_body_bytes=self._longest)
+            for name, (blueprint, explain) in parts.items()
+        }

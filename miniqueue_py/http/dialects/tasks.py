@@ -6,21 +6,26 @@ the task queue is known for, three retries that wait longer each time and then
 the dead letters, unless an operator gave it another one.
 """
 
+import asyncio
 from dataclasses import replace
+from functools import partial
 
-from quart import Blueprint, Response, request
-
-from miniqueue_py.broker.administration import Administration, Overview
+from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
-from miniqueue_py.broker.message import Publication
+from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.broker.policy import DEFAULT_POLICY, Backoff, TopicPolicy
-from miniqueue_py.errors import BadParameter, ShuttingDown, TopicNotFound
-from miniqueue_py.http.dashboard import dashboard
+from miniqueue_py.errors import BadParameter, ShuttingDown
+from miniqueue_py.http.dialects.busy import Busy, Put
 from miniqueue_py.http.dialects.options import TASKS
-from miniqueue_py.http.json_bodies import answer, read_body
-from miniqueue_py.http.json_text import encode, parse, read_members
-from miniqueue_py.http.refusing import refusing
-from miniqueue_py.telemetry.rates import Rates
+from miniqueue_py.http.exchange import Answer, Exchange
+from miniqueue_py.http.json_answers import json_answer
+from miniqueue_py.http.json_text import (
+    encode,
+    encode_text,
+    longest_request_bytes,
+    parse,
+    read_members,
+)
 
 POLICY = TopicPolicy(
     lease=300.0,
@@ -32,19 +37,10 @@ LONGEST_TYPE = 255
 """Characters."""
 
 
-def tasks(broker: Broker, administration: Administration, rates: Rates) -> Blueprint:
-    """Return the pages POST /task and GET /stats, and the one for people."""
-    pages = Blueprint("tasks", __name__)
-    queue = _TaskQueue(broker, administration, rates)
-    pages.post("/task")(queue.post)
-    pages.get("/stats")(queue.show)
-    pages.register_blueprint(dashboard())
-    return pages
-
-
-def explain_task(status: int, text: str) -> Response:
+def explain_task(status: int, text: str) -> Answer:
     """Return an error as the task queue tells it."""
-    return answer({"status": "error", "error": _TEXTS.get(status, text)}, status)
+    told = {"status": "error", "error": _TEXTS.get(status, text)}
+    return json_answer(encode(told), status)
 
 
 _TEXTS = {
@@ -53,73 +49,89 @@ _TEXTS = {
 }
 
 
-class _TaskQueue:
-    def __init__(self, broker: Broker, administration: Administration, rates: Rates) -> None:
-        self._broker = broker
-        self._administration = administration
-        self._rates = rates
-        self._began = broker.clock.now()
+class TaskQueue:
+    """The queue, as requests and pages share it."""
+
+    def __init__(self, broker: Broker, administration: Administration) -> None:
+        self.broker = broker
+        self.administration = administration
+        self.began = broker.clock.now()
+        self.longest_bytes = longest_request_bytes(broker.limits.max_message_bytes)
+        """Of a request."""
         self._last_id = 0
+        self._known: TopicPolicy | None = None
+        """The policy that was looked at last, and is one."""
+        self._setting: set[asyncio.Task[None]] = set()
 
-    async def post(self) -> Response:
-        task_id = self._next_id()
-        with refusing(self._broker, TASKS):
-            kind, payload = _read(await read_body(request))
-            await self._ensure_policy()
-        told = encode({"id": task_id, "type": kind})
-        body = b'%b,"payload":%b}' % (told[:-1], payload.encode())
-        await self._broker.publish(TASKS, [Publication([body])])
-        return answer({"status": "queued", "task_id": task_id}, 202)
+    def busy(self) -> Busy:
+        """Return what is asked for all the time."""
+        return Busy(explain_task, {b"task": ("POST", partial(_Post, self))})
 
-    async def show(self) -> Response:
-        overview = self._overview(TASKS)
-        policy = overview.policy if overview else DEFAULT_POLICY
-        held = overview.statistics if overview else None
-        dead_letters = policy.dead_letter_of(TASKS)
-        dead = self._overview(dead_letters)
-        age = overview.oldest_age_seconds if overview and overview.statistics.ready else None
-        rates = self._rates.per_second()
-        return answer(
-            {
-                "pending": held.ready if held else 0,
-                "processing": held.in_flight if held else 0,
-                "retrying": held.delayed if held else 0,
-                "dead_letter": dead.statistics.held if dead else 0,
-                "dead_letter_topic": dead_letters,
-                "workers": overview.consumers if overview else 0,
-                "oldest_pending_seconds": None if age is None else round(age, 3),
-                "paused": policy.is_paused,
-                "rates": {name: round(rate, 3) for name, rate in rates._asdict().items()},
-                "history": self._rates.history()._asdict(),
-                "uptime_seconds": round(self._broker.clock.now() - self._began, 3),
-            }
-        )
-
-    async def _ensure_policy(self) -> None:
-        """Give the topic its policy if nobody gave it any.
-
-        Raises ShuttingDown, and StorageUnavailable.
-        """
-        if self._broker.is_draining:
-            raise ShuttingDown
-        if not self._has_policy():
-            # It holds at once, for other first tasks too, and is on the disk before any of them.
-            await self._administration.set_policy(TASKS, POLICY)
-
-    def _has_policy(self) -> bool:
-        policy = self._administration.policy(TASKS)
-        return replace(policy, is_paused=False) != DEFAULT_POLICY
-
-    def _overview(self, topic: str) -> Overview | None:
-        try:
-            return self._administration.overview(topic)
-        except TopicNotFound:
-            return None
-
-    def _next_id(self) -> str:
+    def next_id(self) -> str:
         """Return nanoseconds since the epoch, and no number twice."""
-        self._last_id = max(self._last_id + 1, int(self._broker.clock.now() * 1e9))
+        self._last_id = max(self._last_id + 1, int(self.broker.clock.now() * 1e9))
         return f"{self._last_id:019}"
+
+    def has_policy(self) -> bool:
+        """Tell if anybody gave the topic a policy."""
+        policy = self.administration.policy(TASKS)
+        if policy is not self._known:
+            if replace(policy, is_paused=False) == DEFAULT_POLICY:
+                return False
+            self._known = policy
+        return True
+
+    def set_policy(self, post: "_Post") -> None:
+        """Give the topic its policy, and then publish.
+
+        It holds at once, for other first tasks too, and is on the disk before any of them.
+        """
+        task = asyncio.get_running_loop().create_task(self._set_policy(post))
+        self._setting.add(task)
+        task.add_done_callback(self._setting.discard)
+
+    async def _set_policy(self, post: "_Post") -> None:
+        try:
+            await self.administration.set_policy(TASKS, POLICY)
+        except Exception as error:  # noqa: BLE001  the boundary: nobody else would answer
+            post.exchange.fail(error)
+        else:
+            post.publish()
+
+
+class _Post(Put):
+    explain = staticmethod(explain_task)
+    topic = TASKS
+
+    def __init__(self, queue: TaskQueue, exchange: Exchange, _segment: bytes) -> None:
+        super().__init__(exchange, queue.longest_bytes)
+        self.broker = queue.broker
+        self._queue = queue
+        self._id = queue.next_id()
+        self._body = b""
+
+    def on_whole(self, body: bytes) -> None:
+        kind, payload = _read(body)
+        parts = (self._id.encode(), encode_text(kind), payload.encode())
+        self._body = b'{"id":"%b","type":%b,"payload":%b}' % parts
+        if self.broker.is_draining:
+            raise ShuttingDown
+        if self._queue.has_policy():
+            self.publish()
+        else:
+            self._queue.set_policy(self)
+
+    def publish(self) -> None:
+        """Publish what was read."""
+        self.was_asked = True
+        self.broker.publish_one(TASKS, Publication((self._body,)), self._on_stored)
+
+    def _on_stored(self, answer: Stored | Exception) -> None:
+        if isinstance(answer, Exception):
+            self.exchange.fail(answer)
+            return
+        told = b'{"status":"queued","task_id":"%b"}' % self._id.encode()
+        self.exchange.respond(*json_answer(told, 202))
 
 
 def _read(body: bytes) -> tuple[str, str]:

@@ -1,142 +1,107 @@
-"""ZoldyQ's API over HTTP: named queues of JSON, bounded, each payload taken once.
+"""ZoldyQ over HTTP: named queues of JSON, bounded, each payload taken once.
 
 What is taken is gone, whether its consumer gets it or not. Its WebSockets are
 in zoldyq_sockets.py.
 """
 
-import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from quart import Blueprint, Response, request
-
-from miniqueue_py.errors import TopicNotFound
+from miniqueue_py.broker.claim import Claim, Dealt
+from miniqueue_py.broker.message import Stored
+from miniqueue_py.errors import CapReached, TopicNotFound
+from miniqueue_py.http.dialects.busy import Busy, Put, Take
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues, payload_of
-from miniqueue_py.http.json_bodies import answer, answer_encoded, answer_pieces, nothing, read_body
-from miniqueue_py.http.json_text import encode
-from miniqueue_py.http.names import topic_name
+from miniqueue_py.http.exchange import Answer, Exchange
+from miniqueue_py.http.json_answers import NO_CONTENT, json_answer
+from miniqueue_py.http.json_text import encode, encode_text
 from miniqueue_py.http.query import Query
-from miniqueue_py.http.refusing import publishing_to
-from miniqueue_py.telemetry.exposition import render_families
-from miniqueue_py.telemetry.topic_series import OTHERS, Figures, TopicSeries
 
 LONGEST_TIMEOUT_SECONDS = 60.0
 """Proxies cut a request that is silent for longer."""
 
 _TIMEOUT = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?")
 
-_TOPICS_A_TURN = 100
-_ALL = 1 << 62
 
-
-def zoldyq(queues: ZoldyqQueues) -> Blueprint:
-    """Return ZoldyQ's pages."""
-    pages = Blueprint("zoldyq", __name__)
-    desk = _Pages(queues)
-    pages.post("/queues/<segment>/enqueue")(desk.enqueue)
-    pages.get("/queues/<segment>/dequeue")(desk.dequeue)
-    pages.get("/health")(desk.health)
-    pages.get("/metrics")(desk.metrics)
-    return pages
-
-
-def explain_zoldyq(status: int, text: str) -> Response:
+def explain_zoldyq(status: int, text: str) -> Answer:
     """Say what went wrong as ZoldyQ does."""
-    return answer({"error": text}, status)
+    return json_answer(encode({"error": text}), status)
 
 
-class _Pages:
-    def __init__(self, queues: ZoldyqQueues) -> None:
+def busy_zoldyq(queues: ZoldyqQueues) -> Busy:
+    """Return what is asked of ZoldyQ's queues all the time."""
+    return Busy(
+        explain_zoldyq,
+        {
+            b"enqueue": ("POST", partial(_Enqueue, queues)),
+            b"dequeue": ("GET", partial(_Dequeue, queues)),
+        },
+        folder=b"queues/",
+    )
+
+
+class _Enqueue(Put):
+    explain = staticmethod(explain_zoldyq)
+
+    def __init__(self, queues: ZoldyqQueues, exchange: Exchange, segment: bytes) -> None:
+        super().__init__(exchange, queues.longest_bytes)
+        self.broker = queues.broker
+        self._segment = segment
         self._queues = queues
-        self._series = TopicSeries(queues.administration)
+        self._size = 0
 
-    async def enqueue(self, segment: str) -> Response:
-        with publishing_to(self._queues.broker, segment) as topic:
-            body = await read_body(request)
-        enqueued = self._queues.enqueue(topic, body)
-        await enqueued.stored
-        return answer({"queued": True, "queue_name": topic, "queue_size": enqueued.size})
+    def begin(self) -> None:
+        self.topic = self._queues.topic_name(self._segment)
+        self.check_declared()
 
-    async def dequeue(self, segment: str) -> Response:
-        topic = topic_name(segment)
-        timeout = Query(request.scope["query_string"]).read("timeout", _seconds, 0.0)
-        if not self._queues.administration.knows(topic):
-            raise TopicNotFound(topic)
-        taken = await self._queues.broker.take(topic, 1, timeout)
-        if not taken:
+    def on_whole(self, body: bytes) -> None:
+        self._size = self._queues.put(self.topic, body, self._on_stored)
+        self.was_asked = True
+
+    def _on_stored(self, answer: Stored | Exception) -> None:
+        if isinstance(answer, Exception):
+            if isinstance(answer, CapReached):
+                self._queues.counters.full += 1
+            self.exchange.fail(answer)
+            return
+        name = encode_text(self.topic)
+        told = b'{"queued":true,"queue_name":%b,"queue_size":%d}' % (name, self._size)
+        self.exchange.respond(*json_answer(told))
+
+
+class _Dequeue(Take):
+    explain = staticmethod(explain_zoldyq)
+
+    def __init__(self, queues: ZoldyqQueues, exchange: Exchange, segment: bytes) -> None:
+        self.exchange = exchange
+        self._segment = segment
+        self._queues = queues
+
+    def begin(self) -> None:
+        self._topic = self._queues.topic_name(self._segment)
+        query = self.exchange.request.query
+        if query:
+            self.wait_seconds = Query(query).read("timeout", _seconds, 0.0)
+        if not self._queues.administration.knows(self._topic):
+            raise TopicNotFound(self._topic)
+        self.take()
+
+    def claim(self) -> Claim:
+        return self._queues.broker.claims.take(self._topic, 1, self.wait_seconds, self._on_taken)
+
+    def _on_taken(self, taken: Dealt) -> None:
+        if isinstance(taken, Exception):
+            self.exchange.fail(taken)
+        elif taken:
+            told = b'{"payload":%b,"queue_name":%b,"queue_size":%d}' % (
+                payload_of(taken[0].message.body),
+                encode_text(self._topic),
+                self._queues.size(self._topic),
+            )
+            self.exchange.respond(*json_answer(told))
+        else:
             self._queues.counters.timeouts += 1
-            return nothing(204)
-        payload, size = payload_of(taken[0].message.body), self._queues.size(topic)
-        rest = encode({"queue_name": topic, "queue_size": size})
-        return answer_encoded(b'{"payload":%b,%b' % (payload, rest[1:]))
-
-    async def health(self) -> Response:
-        broker, pieces = self._queues.broker, []
-        topics = await self._queues.administration.topics_after(None, _ALL)
-        for start in range(0, len(topics), _TOPICS_A_TURN):
-            if told := self._tell(topics[start : start + _TOPICS_A_TURN]):
-                pieces.append(b"," + encode(told)[1:-1])
-            await asyncio.sleep(0)
-        if pieces:
-            pieces[0] = pieces[0][1:]
-        is_well = broker.failure is None and not broker.is_draining
-        uptime = max(0, int(broker.clock.now() - self._queues.began))
-        status = encode("healthy" if is_well else "unhealthy")
-        page = (
-            b'{"status":%b,"queues":{' % status,
-            *pieces,
-            b'},"uptime_seconds":%d}\n' % uptime,
-        )
-        return answer_pieces(page, 200 if is_well else 503)
-
-    async def metrics(self) -> Response:
-        families = _families(await self._series.look(), self._queues)
-        page, content_type = await render_families(families, is_openmetrics=False)
-        return Response(page, 200, content_type=content_type)
-
-    def _tell(self, topics: Sequence[str]) -> dict[str, object]:
-        administration, capacity = self._queues.administration, self._queues.options.capacity
-        told: dict[str, object] = {}
-        for topic in topics:
-            if not administration.knows(topic):
-                continue  # deleted in one of the turns between
-            statistics = administration.statistics(topic)
-            told[topic] = {
-                "size": statistics.held,
-                "capacity": capacity,
-                "enqueued_total": statistics.published,
-                "dequeued_total": statistics.acknowledged,
-            }
-        return told
-
-
-def _families(topics: Mapping[str, Figures], queues: ZoldyqQueues) -> Iterator[Metric]:
-    """Yield ZoldyQ's metrics, by the names that its users would look for."""
-    sizes = GaugeMetricFamily("zoldyq_queue_size", "Messages in the queue.", labels=["queue"])
-    for name, figures in topics.items():
-        sizes.add_metric([name], figures.ready + figures.in_flight + figures.delayed)
-    yield sizes
-    capacities = GaugeMetricFamily(
-        "zoldyq_queue_capacity", "Messages it may hold.", labels=["queue"]
-    )
-    for name in topics:
-        if name != OTHERS:
-            capacities.add_metric([name], queues.options.capacity)
-    yield capacities
-    enqueued = CounterMetricFamily("zoldyq_enqueued", "Messages put in.", labels=["queue"])
-    for name, figures in topics.items():
-        enqueued.add_metric([name], figures.counted.published)
-    yield enqueued
-    dequeued = CounterMetricFamily("zoldyq_dequeued", "Messages taken.", labels=["queue"])
-    for name, figures in topics.items():
-        dequeued.add_metric([name], figures.counted.acknowledged)
-    yield dequeued
-    counters = queues.counters
-    yield CounterMetricFamily("zoldyq_queue_full", "Enqueues into a full queue.", counters.full)
-    yield CounterMetricFamily(
-        "zoldyq_dequeue_timeouts", "Dequeues that got nothing.", counters.timeouts
-    )
+            self.exchange.respond(*NO_CONTENT)
 
 
 def _seconds(text: str) -> float:

@@ -5,6 +5,7 @@ noticed, and one that sends, which waits while its client does not read.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -26,7 +27,8 @@ class Peer(NamedTuple):
 
     receive: Receive
     send: Send
-    is_paced: bool
+    has_left: Callable[[], bool]
+    """Tells at once what `receive` tells when all that came before was heard."""
 
 
 class Conversation:
@@ -35,7 +37,7 @@ class Conversation:
     def __init__(self, queues: ZoldyqQueues, topic: str, peer: Peer) -> None:
         self._queues = queues
         self._topic = topic
-        self._receive, self._send, self._is_paced = peer
+        self._receive, self._send, self._has_left = peer
         self._bell = asyncio.Event()
         self._is_gone = False
         """The client is not there any more."""
@@ -53,8 +55,7 @@ class Conversation:
 
     async def run(self) -> None:
         """Serve the socket until either side ends it."""
-        longest = {"longest": self._longest_message_bytes} if self._is_paced else {}
-        await self._send({"type": "websocket.accept", **longest})
+        await self._send({"type": "websocket.accept", "longest": self._longest_message_bytes})
         if self._is_ending:  # the broker drains since the handshake began
             await self._close(GOING_AWAY, "")
             return

@@ -23,8 +23,7 @@ class Dequeuing(Conversation):
     """Payloads are taken as many as are sent in one go, when most before those were read.
 
     Who closes his socket loses what he was being sent: what he has not read of
-    MOST_MARKS times SENT_TOGETHER. Where a server sets no marks, that is what the
-    operating systems between us have taken.
+    MOST_MARKS times SENT_TOGETHER.
     """
 
     def __init__(self, queues: ZoldyqQueues, topic: str, peer: Peer) -> None:
@@ -48,7 +47,8 @@ class Dequeuing(Conversation):
     async def _serve(self) -> tuple[int, str]:
         with self._queues.broker.subscribe(self._topic, self._bell.set) as subscriber:
             subscriber.start(SENT_TOGETHER)
-            while not (self._is_gone or self._is_ending or subscriber.closing):
+            # What is taken is acknowledged: nothing must be for one who has just left.
+            while not (self._has_left() or self._is_gone or self._is_ending or subscriber.closing):
                 self._bell.clear()
                 if self._marks_sent - self._marks_seen < MOST_MARKS:
                     subscriber.set_credit(SENT_TOGETHER - self._behind_mark)
@@ -93,8 +93,7 @@ class Dequeuing(Conversation):
         self._behind_mark += len(bodies)
         self._bytes_behind_mark += sum(map(len, bodies))
         is_much = self._bytes_behind_mark >= SENT_TOGETHER_BYTES
-        if self._is_paced and (is_much or self._behind_mark >= SENT_TOGETHER):
+        if is_much or self._behind_mark >= SENT_TOGETHER:
             self._marks_sent += 1
             await self._send({"type": "websocket.ping", "bytes": b"%d" % self._marks_sent})
-        if is_much or self._behind_mark >= SENT_TOGETHER:
             self._behind_mark = self._bytes_behind_mark = 0

@@ -8,16 +8,26 @@ import asyncio
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.admission import Caps
 from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.gathering import Answer, OnDone
 from miniqueue_py.broker.message import Publication, Stored
-from miniqueue_py.errors import BadParameter, CapReached, TopicFull
+from miniqueue_py.errors import BadParameter, CapReached, MiniqueueError, TopicFull
 from miniqueue_py.http.dialects.options import ZoldyqOptions
-from miniqueue_py.http.json_text import encode, is_json, read_members
+from miniqueue_py.http.json_text import (
+    encode_text,
+    is_json,
+    longest_request_bytes,
+    read_members,
+)
+from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.refusing import refusing
+
+_KNOWN_NAMES = 1000
 
 
 class TooManyQueues(TopicFull):
@@ -56,18 +66,42 @@ class ZoldyqQueues:
         self.options = options
         self.counters = Counters()
         self.began = broker.clock.now()
+        self.longest_bytes = longest_request_bytes(broker.limits.max_message_bytes)
+        """Of a request."""
+        self.topic_name = lru_cache(_KNOWN_NAMES)(topic_name)
         self._caps = Caps(options.capacity, settings=("-zoldyq-capacity", ""))
+
+    def put(self, topic: str, request: bytes, on_done: OnDone) -> int:
+        """Store the payload of a request with what else comes in this turn.
+
+        Returns how many there are with it. What the broker says `on_done` is told,
+        in a turn to come; it was not asked if this raises BadParameter or TopicFull.
+        """
+        publication = Publication((_payload_in(request),))
+        if self.administration.knows(topic):
+            self.broker.publish_one(topic, publication, on_done, self._caps)
+            return self.broker.count_messages(topic)
+        self._check_room()
+        try:
+            # At once: a queue is there for those who count them in this turn.
+            stored = self.broker.publish(topic, (publication,), caps=self._caps)
+        except MiniqueueError as error:
+            asyncio.get_running_loop().call_soon(on_done, error)
+        else:
+            stored.add_done_callback(lambda done: on_done(_first_of(done)))
+        return self.administration.statistics(topic).messages
 
     def enqueue(self, topic: str, request: bytes) -> Enqueued:
         """Begin to store the payload of a request: two are stored in the order of the calls.
 
         Raises BadParameter, TopicFull and what `Broker.publish` raises.
         """
+        with refusing(self.broker, topic):
+            publication = Publication((_payload_in(request),))
+            if not self.administration.knows(topic):
+                self._check_room()
         try:
-            with refusing(self.broker, topic):
-                payload = _payload_in(request)
-                self._check_room_for(topic)
-            stored = self.broker.publish(topic, [Publication([payload])], caps=self._caps)
+            stored = self.broker.publish(topic, (publication,), caps=self._caps)
         except CapReached:
             self.counters.full += 1
             raise
@@ -77,9 +111,8 @@ class ZoldyqQueues:
         """Count what waits, or is held by consumers that may give it back."""
         return self.administration.statistics(topic).held
 
-    def _check_room_for(self, topic: str) -> None:
-        if self.administration.knows(topic):
-            return
+    def _check_room(self) -> None:
+        """Raise TooManyQueues if there may be no other one."""
         if self.administration.topic_count >= self.options.max_queues:
             raise TooManyQueues(self.options.max_queues)
 
@@ -89,8 +122,16 @@ def payload_of(body: bytes) -> bytes:
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        return encode(base64.b64encode(body).decode())
-    return body if is_json(text) else encode(text)
+        return encode_text(base64.b64encode(body).decode())
+    return body if is_json(text) else encode_text(text)
+
+
+def _first_of(done: "asyncio.Future[Sequence[Stored]]") -> Answer:
+    error = done.exception()
+    if error is None:
+        return done.result()[0]
+    assert isinstance(error, Exception)  # noqa: S101  nothing else is raised there
+    return error
 
 
 def _payload_in(request: bytes) -> bytes:

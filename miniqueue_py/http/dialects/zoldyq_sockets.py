@@ -3,8 +3,6 @@
 Plain ASGI: Quart keeps all that a peer sends until somebody looks at it.
 """
 
-from collections.abc import Mapping
-
 from miniqueue_py.errors import MiniqueueError
 from miniqueue_py.http.asgi import Receive, Scope, Send
 from miniqueue_py.http.dialects.zoldyq_conversation import Conversation, Peer
@@ -15,8 +13,6 @@ from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.problems import Headers, problem, problem_of
 
 _PACED = "miniqueue.socket"
-"""The server tells how far the client has read, and keeps nothing that is too long."""
-
 _HTTP = "websocket.http.response"
 
 _QUEUES = b"/queues/"
@@ -43,12 +39,12 @@ class ZoldyqSockets:
         try:
             socket = self._find(scope, receive, send)
         except MiniqueueError as error:
-            await _refuse(scope, send, *problem_of(error))
+            await _refuse(send, *problem_of(error))
             return
         if socket is None:
-            await _refuse(scope, send, *problem(404, "page not found"))
+            await _refuse(send, *problem(404, "page not found"))
         elif self._queues.broker.is_draining:
-            await _refuse(scope, send, *problem(503, "the broker is draining"))
+            await _refuse(send, *problem(503, "the broker is draining"))
         else:
             self._open.add(socket)
             try:
@@ -62,18 +58,11 @@ class ZoldyqSockets:
         kind = {b"enqueue": Enqueuing, b"dequeue": Dequeuing}.get(verb)
         if not path.startswith(_QUEUES) or kind is None:
             return None
-        peer = Peer(receive, send, is_paced=_PACED in _extensions(scope))
+        peer = Peer(receive, send, scope["extensions"][_PACED]["has_left"])
         return kind(self._queues, topic_name(segment), peer)
 
 
-def _extensions(scope: Scope) -> Mapping[str, object]:
-    return scope.get("extensions") or {}
-
-
-async def _refuse(scope: Scope, send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """Answer a handshake as a request; a server that cannot do that answers 403."""
-    if _HTTP in _extensions(scope):
-        await send({"type": f"{_HTTP}.start", "status": status, "headers": headers})
-        await send({"type": f"{_HTTP}.body", "body": body, "more_body": False})
-    else:
-        await send({"type": "websocket.close"})
+async def _refuse(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Answer a handshake as a request."""
+    await send({"type": f"{_HTTP}.start", "status": status, "headers": headers})
+    await send({"type": f"{_HTTP}.body", "body": body, "more_body": False})

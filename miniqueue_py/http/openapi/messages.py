@@ -1,6 +1,6 @@
 """Publish, receive, settle."""
 
-from miniqueue_py.broker.broker import RECEIVE_LEASE_SECONDS
+from miniqueue_py.broker.claims import RECEIVE_LEASE_SECONDS
 from miniqueue_py.http.openapi.parts import (
     GO_DURATION,
     RECEIPT,

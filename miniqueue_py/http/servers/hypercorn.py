@@ -1,25 +1,43 @@
-"""Hypercorn, run inside our own loop."""
+"""Hypercorn accepts, speaks TLS and ALPN, and hands each connection over to ours.
+
+What of other libraries is touched that they do not call public:
+
+- `hypercorn.asyncio.run.TCPServer`, the name under which Hypercorn looks up the
+  class that serves a connection: there is no setting for it.
+
+tests/http/test_hypercorn.py fails when it goes. The version is pinned.
+"""
 
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
-from hypercorn.asyncio import serve
+from hypercorn.asyncio import run, serve
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.config import Config
 
-from miniqueue_py.http.asgi import App
+from miniqueue_py.http.door import Door
 from miniqueue_py.http.listener import Credentials
-from miniqueue_py.http.servers.hypercorn_guards import GuardedConfig, install_guards
+from miniqueue_py.http.servers.connections import Connections
+from miniqueue_py.http.servers.http1_connection import Http1Connection
+from miniqueue_py.http.servers.http2_connection import Http2Connection
+from miniqueue_py.http.servers.tls_context import make_context
 
-MAX_STREAMS = 10_000
-"""A connection that opens one more than announced is closed whole
-(pgjones/hypercorn#335), so this is out of a well-behaved client's reach."""
+HANDSHAKE_SECONDS = 10.0
+FIRST_BYTE_SECONDS = 10.0
+"""Between a handshake and the first byte of what it was for."""
 
-NEVER = 2**62
+READ_BYTES = 1 << 20
 
-IDLE_SECONDS = 600.0
-"""A connection with no request under way is kept that long."""
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""RFC 9113, section 3.4. Who begins with it speaks HTTP/2, asked or not."""
+
+_TELLING_BYTES = 4
+"""So much of it is the beginning of nothing else: "P" may be a POST."""
 
 GRACE_SECONDS = 0.5
 """How long connections may take to close when everything is drained; a peer that does
@@ -30,17 +48,18 @@ CUT_SECONDS = 2.0
 
 
 async def run_hypercorn(
-    app: App,
+    door: Door,
+    connections: Connections,
     listener: socket.socket,
     credentials: Credentials | None,
     until: Callable[[], Awaitable[object]],
 ) -> None:
-    """Serve `app` on a bound socket until `until` returns, which does the draining.
+    """Serve a door on a bound socket until `until` returns, which does the draining.
 
     The credentials are a certificate and its key; without them it is in clear.
     """
-    install_guards()
-    config = make_config(listener, credentials)
+    run.TCPServer = HandingOver  # type: ignore[attr-defined]
+    config = make_config(door, connections, listener, credentials)
     drained = asyncio.Event()
 
     async def trigger() -> None:
@@ -49,14 +68,14 @@ async def run_hypercorn(
         finally:
             drained.set()
 
-    serving = asyncio.create_task(serve(_as_framework(app), config, shutdown_trigger=trigger))
+    serving = asyncio.create_task(serve(_no_framework, config, shutdown_trigger=trigger))
     draining = asyncio.create_task(drained.wait())
     try:
         await asyncio.wait({serving, draining}, return_when=asyncio.FIRST_COMPLETED)
         # On Python 3.12 closing a listener waits for every connection, for
         # ever if need be (pgjones/hypercorn#308). Ours wait for no one.
         await asyncio.wait({serving}, timeout=GRACE_SECONDS)
-        config.cut_connections()
+        connections.abort()
         await asyncio.wait({serving}, timeout=CUT_SECONDS)
     finally:
         draining.cancel()
@@ -67,27 +86,107 @@ async def run_hypercorn(
         serving.result()
 
 
-def make_config(listener: socket.socket, credentials: Credentials | None) -> GuardedConfig:
+class DoorConfig(Config):
+    """Settings that know where they lead to."""
+
+    door: Door
+    connections: Connections
+
+    def create_ssl_context(self) -> ssl.SSLContext | None:
+        if self.certfile is None or self.keyfile is None:
+            return None
+        credentials = Path(self.certfile), Path(self.keyfile)
+        return make_context(credentials, self.ciphers, self.alpn_protocols, self.connections)
+
+
+def make_config(
+    door: Door,
+    connections: Connections,
+    listener: socket.socket,
+    credentials: Credentials | None,
+) -> DoorConfig:
     """Return the settings for a bound socket, which is the server's from now on."""
-    config = GuardedConfig()
+    config = DoorConfig()
+    config.door, config.connections = door, connections
     config.bind = [f"fd://{listener.detach()}"]
     if credentials is not None:
         config.certfile, config.keyfile = map(str, credentials)
     config.backlog = 1024
-    config.h2_max_concurrent_streams = MAX_STREAMS
-    config.keep_alive_max_requests = NEVER
-    config.keep_alive_timeout = IDLE_SECONDS
+    config.ssl_handshake_timeout = HANDSHAKE_SECONDS
     config.graceful_timeout = 2 * (GRACE_SECONDS + CUT_SECONDS)
-    config.include_server_header = False
     config.errorlog = logging.getLogger("hypercorn.error")
     config.accesslog = None
     return config
 
 
-def _as_framework(app: App) -> Any:
-    """Hypercorn looks at the callable's signature; ours is ASGI 3."""
+class HandingOver(TCPServer):
+    """A connection between its handshake and its end, served by a protocol of ours."""
 
-    async def framework(scope: Any, receive: Any, send: Any) -> None:
-        await app(scope, receive, send)
+    config: DoorConfig
 
-    return framework
+    async def run(self) -> None:
+        transport = cast("asyncio.Transport", self.writer.transport)
+        client = _address_of(transport)
+        try:
+            if not self.config.connections.has_room(client[0]):
+                return
+            self.config.connections.arriving += 1
+            try:
+                async with asyncio.timeout(FIRST_BYTE_SECONDS):
+                    first = await self._read_first()
+            finally:
+                self.config.connections.arriving -= 1
+            if first:
+                await self._serve(transport, client, first)
+        except TimeoutError:
+            self.config.connections.note_struck("first_byte")
+        except OSError:
+            return
+        except asyncio.CancelledError:
+            # The loop ends, and this one came at the last moment. asyncio of Python 3.11 writes
+            # an error of a connection whose task was cancelled, with a traceback.
+            return
+        finally:
+            transport.abort()
+
+    async def _read_first(self) -> bytes:
+        """Return what came first, as much as tells HTTP/2 from HTTP/1.1."""
+        first = b""
+        while len(first) < _TELLING_BYTES and PREFACE.startswith(first):
+            data = await self.reader.read(READ_BYTES)
+            if not data:
+                break
+            first += data
+        return first
+
+    async def _serve(
+        self, transport: asyncio.Transport, client: tuple[str, int], first: bytes
+    ) -> None:
+        """Hand the connection over, in the step that read its first bytes: so none is lost."""
+        tls: Any = transport.get_extra_info("ssl_object")
+        scheme = "http" if tls is None else "https"
+        door, connections = self.config.door, self.config.connections
+        connection: Http1Connection | Http2Connection
+        is_agreed = tls is not None and tls.selected_alpn_protocol() == "h2"
+        if is_agreed or first.startswith(PREFACE[:_TELLING_BYTES]):
+            connection = Http2Connection(door, connections, client, scheme=scheme)
+        else:
+            connection = Http1Connection(door, connections, client, scheme=scheme)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        connection.data_received(first)
+        await connection.lost
+
+
+def _address_of(transport: asyncio.BaseTransport) -> tuple[str, int]:
+    peer = transport.get_extra_info("peername")
+    return (peer[0], peer[1]) if peer else ("", 0)
+
+
+async def _no_framework(_scope: Any, receive: Any, send: Any) -> None:
+    """Answer Hypercorn's lifespan, which is all that it asks: requests are handed over."""
+    while True:
+        event = await receive()
+        await send({"type": f"{event['type']}.complete"})
+        if event["type"] == "lifespan.shutdown":
+            return

@@ -6,7 +6,7 @@ one, or sees one come due, whose publisher may still be told that it failed.
 
 from collections.abc import Callable
 
-from miniqueue_py.broker.message import PLAIN, Publication, Stored
+from miniqueue_py.broker.message import Publication, Stored, stored_of
 from miniqueue_py.storage import fates
 from miniqueue_py.storage.leveldb import keys, records
 from miniqueue_py.storage.leveldb.agenda import Agendas
@@ -43,53 +43,63 @@ class Arrivals:
         self, topic: TopicState, publication: Publication, now: float, keep_keys_for: float
     ) -> Stored:
         """Write a publication in this turn's batch, unless its key is known."""
-        bodies, key = publication.bodies, publication.key
+        bodies, priority, delay_seconds, ttl_seconds, key = publication
         if key is not None:
             known = self._kept_keys.find(topic, key, now)
             if known is not None:
                 return Stored(known, is_duplicate=True)
-        position = topic.take_back(len(bodies))
+        messages = len(bodies)
+        position = topic.back
+        topic.back += messages
         first = topic.implied_id(position)
-        arrival = self._arrival(topic, position, publication, now) if bodies else None
+        arrival: Arrival | None = None
+        if priority or delay_seconds or ttl_seconds is not None:
+            arrival = self._uncommon(topic, position, publication, now) if messages else None
+        elif messages:
+            prefix = records.common_prefix(int(now * 1000))
+            if messages == 1:
+                key_of_one = topic.plain_prefix + position.to_bytes(8, "big")
+                arrival = topic, [key_of_one], [prefix + bodies[0]]
+            else:
+                arrived = keys.message_keys(topic.plain_prefix, position, messages)
+                arrival = topic, arrived, [prefix + body for body in bodies]
         if key is not None:
             # From here to the end nothing is flushed: see kept_keys.
             self._kept_keys.keep(topic, key, first[1], now + keep_keys_for)
-        topic.published += len(bodies)
-        self._catalogue.count(topic, len(bodies), sum(map(len, bodies)))
+        topic.published += messages
+        self._catalogue.count(topic, messages, sum(map(len, bodies)))
         if arrival is not None:
-            topic.expect(arrival.keys)
+            topic.expect(arrival[1])
             if self._hides:
-                topic.hidden.update(arrival.keys)
+                topic.hidden.update(arrival[1])
             self._committer.arrive(arrival)
-        return Stored(first)
+        return stored_of((first, False))
 
-    def _arrival(
+    def _uncommon(
         self, topic: TopicState, position: int, publication: Publication, now: float
     ) -> Arrival:
-        bodies = publication.bodies
+        """Return messages that have more to them than a body."""
         extras = fates.extras_of(publication, now)
         messages = fates.messages_of(publication, topic.implied_id(position), now)
         if publication.delay_seconds:
             due = now + publication.delay_seconds
             places = enumerate(messages, position)
             delayed = [self._agendas.delayed_entry(topic, *place, due) for place in places]
-            return Arrival(topic, *zip(*delayed, strict=True))
-        written = keys.message_keys(topic.id, position, len(bodies), publication.priority)
-        if extras is PLAIN:
-            prefix = records.common_prefix(int(now * 1000))
-            return Arrival(topic, written, [prefix + body for body in bodies])
+            return topic, [key for key, _ in delayed], [record for _, record in delayed]
+        prefix = keys.message_prefix(topic.id, publication.priority)
+        written = keys.message_keys(prefix, position, len(publication.bodies))
         if extras.expires_ms is not None:
             for key in written:
                 self._agendas.add_expiry(topic, extras.expires_ms, key)
-        return Arrival(topic, written, [records.encode(each, each.id) for each in messages])
+        return topic, written, [records.encode(each, each.id) for each in messages]
 
     def _show(self, arrivals: list[Arrival]) -> None:
         touched: dict[TopicState, None] = {}
         for topic, arrived, written in arrivals:
-            topic.confirm(arrived)
+            is_ready = topic.confirm(arrived)
             if topic.is_dead:
                 continue
-            if keys.is_delayed(arrived[0]):
+            if not is_ready:
                 self._agendas.delays.note(arrived[0])
                 continue
             topic.window.extend(arrived, written)

@@ -24,6 +24,8 @@ class Catalogue:
         self.leftovers: list[TopicState] = []
         """Hidden topics of an earlier process: on disk, and to be removed."""
         self._by_name: dict[str, TopicState] = {}
+        self.get = self._by_name.get
+        """Find a topic by its name: a builtin, since it is in every message's way."""
         self._hidden: dict[str, TopicState] = {}
         """Those of them that are hidden."""
         self._by_id: dict[int, TopicState] = {}
@@ -74,9 +76,6 @@ class Catalogue:
     def knows(self, name: str) -> bool:
         """Tell if there is a topic of that name that is not hidden."""
         return name in self._by_name and name not in self._hidden
-
-    def get(self, name: str) -> TopicState | None:
-        return self._by_name.get(name)
 
     def with_id(self, topic_id: int) -> TopicState | None:
         return self._by_id.get(topic_id)

@@ -17,30 +17,27 @@ class Changes:
 
     def __init__(self, database: Any) -> None:
         self._database = database
-        self._records: dict[bytes, bytes | None] = {}
+        self.records: dict[bytes, bytes | None] = {}
         """None: to be deleted."""
-        self._gone: list[Sequence[bytes]] = []
+        self.gone: list[Sequence[bytes]] = []
         """To be deleted after that: keys that nobody writes to any more."""
         self._is_for_good = False
 
-    def __bool__(self) -> bool:
-        return bool(self._records or self._gone)
-
     def __len__(self) -> int:
         self._note_gone()
-        return len(self._records)
+        return len(self.records)
 
     def put(self, key: bytes, record: bytes) -> None:
-        self._records[key] = record
+        self.records[key] = record
 
     def delete(self, key: bytes) -> None:
-        self._records[key] = None
+        self.records[key] = None
         if self._is_for_good:
             self._forget_unwritten([key])
 
     def delete_all(self, gone: Sequence[bytes]) -> None:
         """Delete many, which is quick, since nobody writes to their keys any more."""
-        self._gone.append(gone)
+        self.gone.append(gone)
         if self._is_for_good:
             self._note_gone()
             self._forget_unwritten(gone)
@@ -52,15 +49,15 @@ class Changes:
     def get(self, key: bytes) -> bytes | None:
         """Read one record as if every change were written already."""
         self._note_gone()
-        if key in self._records:
-            return self._records[key]
+        if key in self.records:
+            return self.records[key]
         record: bytes | None = self._database.get(key)
         return record
 
     def read(self, start: bytes, stop: bytes) -> Iterator[Entry]:
         """Read `start <= key < stop` as if every change were written already."""
         self._note_gone()
-        records = self._records
+        records = self.records
         entries: Iterator[Entry] = self._database.iterator(start=start, stop=stop)
         if not records:
             return entries
@@ -74,27 +71,22 @@ class Changes:
         self, put: Callable[[bytes, bytes], None], delete: Callable[[bytes], None]
     ) -> None:
         """Make them in a batch."""
-        for key, record in self._records.items():
+        for key, record in self.records.items():
             if record is None:
                 delete(key)
             else:
                 put(key, record)
-        for gone in self._gone:
+        for gone in self.gone:
             for key in gone:
                 delete(key)
 
-    def clear(self) -> None:
-        """Take note that they are written."""
-        self._records.clear()
-        self._gone.clear()
-
     def _note_gone(self) -> None:
-        for gone in self._gone:
-            self._records.update(dict.fromkeys(gone))
-        self._gone.clear()
+        for gone in self.gone:
+            self.records.update(dict.fromkeys(gone))
+        self.gone.clear()
 
     def _forget_unwritten(self, deleted: Sequence[bytes]) -> None:
         """Keep no note of what the disk never had, or there would be no end of it."""
         for key in deleted:
             if self._database.get(key) is None:
-                self._records.pop(key, None)
+                self.records.pop(key, None)

@@ -27,7 +27,6 @@ import plyvel
 from miniqueue_py.broker.write_times import Times, WriteTimes
 from miniqueue_py.errors import DiskFull, StorageCorrupt, StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
-from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.changes import Changes
 from miniqueue_py.storage.leveldb.files import words_of
 from miniqueue_py.storage.leveldb.syncer import Arrival, Syncer, Written
@@ -35,6 +34,9 @@ from miniqueue_py.storage.leveldb.topic_state import TopicState
 from miniqueue_py.storage.leveldb.window import Entry
 
 Answer = TypeVar("Answer")
+
+READING_FAILED = (plyvel.Error, StorageCorrupt)
+"""What ends in `Committer.fail`, wherever it is raised."""
 
 _IN_WORDS = (OSError, plyvel.Error, StorageCorrupt)
 """Errors that say what is wrong; of others the type has to be told."""
@@ -61,6 +63,8 @@ class Committer:
         self._dirty: dict[TopicState, None] = {}
         self._next = Written()
         self._turn: asyncio.Handle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Kept, since Python 3.11 asks for the process's id whenever it looks for it."""
         self._syncer = Syncer(sync, policy, interval_seconds, self._confirm, self._fail_synced)
         self.write_times = WriteTimes(commit=Times(), fsync=self._syncer.times)
 
@@ -88,8 +92,13 @@ class Committer:
 
     def delete_all(self, topic: TopicState, gone: Sequence[bytes]) -> None:
         """Remove records in this turn's batch whose keys nobody writes to any more."""
-        self._changes.delete_all(gone)
-        self._touch(topic)
+        if self.failure is None:
+            self._changes.gone.append(gone)
+        else:
+            self._changes.delete_all(gone)
+        self._dirty[topic] = None
+        if self._turn is None:
+            self._schedule()
 
     def mark(self, topic: TopicState) -> None:
         """Write the topic's record with the next batch, whenever that is."""
@@ -98,16 +107,20 @@ class Committer:
     def arrive(self, arrival: Arrival) -> None:
         """Write new messages; who watches hears of it when they are durable, or refused."""
         self._next.arrivals.append(arrival)
-        self._touch(arrival.topic)
+        self._dirty[arrival[0]] = None
+        if self._turn is None:
+            self._schedule()
 
     def durable(self, answer: Answer) -> "asyncio.Future[Answer]":
         """Return what is done, with that answer, when everything said so far is durable.
 
         It may raise StorageUnavailable, as may this.
         """
-        self.check_failure()
-        self._schedule()
-        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        if self.failure is not None:
+            raise self.failure
+        if self._turn is None:
+            self._schedule()
+        waiter: asyncio.Future[Answer] = (self._loop or asyncio.get_running_loop()).create_future()
         self._next.waiters.append((waiter, answer))
         return waiter
 
@@ -116,7 +129,8 @@ class Committer:
 
         A disk that is almost full is no failure: it passes when space is freed.
         """
-        self.check_failure()
+        if self.failure is not None:
+            raise self.failure
         try:
             has_room = self._has_room(size)
         except OSError as error:
@@ -148,7 +162,7 @@ class Committer:
         """End the block at a read that fails, and be failed."""
         try:
             yield
-        except (plyvel.Error, StorageCorrupt) as error:
+        except READING_FAILED as error:
             self.fail(error)
 
     def get(self, key: bytes) -> bytes | None:
@@ -167,12 +181,16 @@ class Committer:
         if self.failure is not None:
             return
         try:
-            self._write()
+            is_new = self._write()
         except Exception as error:  # noqa: BLE001  whatever it is: else who waits never hears
             self.fail(error)
             return
-        written, self._next = self._next, Written()
-        self._syncer.take(written)
+        written = self._next
+        if written.waiters or written.arrivals:
+            self._next = Written()
+        elif not is_new:
+            return
+        self._syncer.take(written, is_new=is_new)
 
     async def aclose(self) -> None:
         """Write and sync what is left. Whoever still waits is answered."""
@@ -188,32 +206,41 @@ class Committer:
     def _touch(self, topic: TopicState | None) -> None:
         if topic is not None:
             self._dirty[topic] = None
-        self._schedule()
+        if self._turn is None:
+            self._schedule()
 
     def _schedule(self) -> None:
-        if self._turn is None and self.failure is None:
-            self._turn = asyncio.get_running_loop().call_soon(self.flush)
+        if self.failure is None:
+            self._loop = self._loop or asyncio.get_running_loop()
+            self._turn = self._loop.call_soon(self.flush)
 
-    def _write(self) -> None:
-        if not (self._changes or self._dirty):
-            return
+    def _write(self) -> bool:
+        """Write what was said; tell if there was anything."""
+        changes, dirty = self._changes, self._dirty
+        if not (changes.records or changes.gone or dirty):
+            return False
         began = perf_counter()
         batch = self._database.write_batch()
         put = batch.put
-        self._changes.write_to(put, batch.delete)
+        if changes.records or changes.gone:
+            changes.write_to(put, batch.delete)
         for _, arrived, written in self._next.arrivals:
             for key, record in zip(arrived, written, strict=True):
                 put(key, record)
-        for topic in self._dirty:
+        for topic in dirty:
             if not topic.is_dead:
-                put(keys.topic_key(topic.id), topic.encode())
+                put(topic.record_key, topic.encode())
         batch.write()
         self.write_times.commit.note(perf_counter() - began)
-        self._changes.clear()
-        self._dirty.clear()
+        changes.records.clear()
+        changes.gone.clear()
+        dirty.clear()
+        return True
 
     def _confirm(self, written: Written) -> None:
-        written.resolve()
+        for waiter, answer in written.waiters:
+            if not waiter.done():
+                waiter.set_result(answer)
         if written.arrivals:
             self._on_durable(written.arrivals)
 

@@ -19,7 +19,7 @@ from miniqueue_py.storage.fsync import Fsync
 from miniqueue_py.storage.leveldb.agenda import Agendas
 from miniqueue_py.storage.leveldb.arrivals import Arrivals
 from miniqueue_py.storage.leveldb.catalogue import Catalogue
-from miniqueue_py.storage.leveldb.committer import Committer
+from miniqueue_py.storage.leveldb.committer import READING_FAILED, Committer
 from miniqueue_py.storage.leveldb.files import (
     LogSync,
     Room,
@@ -27,7 +27,7 @@ from miniqueue_py.storage.leveldb.files import (
     open_database,
     words_of,
 )
-from miniqueue_py.storage.leveldb.janitor import Janitor
+from miniqueue_py.storage.leveldb.janitor import WORTH_BYTES, Janitor
 from miniqueue_py.storage.leveldb.line import Line
 from miniqueue_py.storage.leveldb.moves import Moves
 from miniqueue_py.storage.leveldb.past import Past
@@ -132,18 +132,25 @@ class LevelStorage:
         keep_keys_for: float,
         batch: BatchCount | None = None,
     ) -> "asyncio.Future[Sequence[Stored]]":
-        self._make_room(topic)
-        self._committer.check(sum([sum(map(len, each.bodies)) for each in publications]))
-        state = self._catalogue.open(topic)
-        write = self._arrivals.write
+        committer = self._committer
         stored: list[Stored] = []
-        with self._committer.noting_errors():
-            stored += [
-                write(state, publication, now, keep_keys_for) for publication in publications
-            ]
+        size = 0
+        for publication in publications:
+            size += sum(map(len, publication.bodies))
+        state = self._catalogue.get(topic)
+        try:
+            if state is not None and (state.kept_keys or batch is not None):
+                self._past.make_room(state)
+            committer.check(size)
+            if state is None:
+                state = self._catalogue.open(topic)
+            for publication in publications:  # as a rule there is one
+                stored.append(self._arrivals.write(state, publication, now, keep_keys_for))  # noqa: PERF401
             if batch is not None:
                 self._past.batches.keep(state, batch, now + keep_keys_for)
-        return self._committer.durable(stored)
+        except READING_FAILED as error:
+            committer.fail(error)
+        return committer.durable(stored)
 
     async def batch_count(self, topic: str, key: str, now: float) -> int:
         count = 0
@@ -166,7 +173,8 @@ class LevelStorage:
     def settle(self, deliveries: Sequence[Delivery], outcome: Outcome) -> Sequence[Delivery]:
         ready: dict[str, None] = {}
         late = self._moves.settle(deliveries, outcome, ready)
-        self._compact_if_wanted()
+        if self._janitor.dead_bytes > WORTH_BYTES:
+            self._compact_if_wanted()
         for name in ready:
             self._on_ready(name)
         return late
@@ -240,12 +248,6 @@ class LevelStorage:
             await self._committer.aclose()
         finally:
             self._database.close()
-
-    def _make_room(self, topic: str) -> None:
-        state = self._catalogue.get(topic)
-        if state is not None:
-            with self._committer.noting_errors():
-                self._past.make_room(state)
 
     def _compact_if_wanted(self) -> None:
         live = self._catalogue.bytes + self._past.size

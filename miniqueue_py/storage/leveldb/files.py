@@ -2,7 +2,10 @@
 
 import os
 import re
+import weakref
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic, time_ns
 from typing import Any
 
 import plyvel
@@ -27,6 +30,11 @@ not read."""
 
 _OPEN_FILES = 40
 """LevelDB maps each table file it has open (2 MiB each): this bounds the RSS."""
+
+_TOLD_IS_GOOD_SECONDS = 0.005
+
+_COARSEST_CLOCK_NS = 3_000_000_000
+"""Two changes of a directory so far apart have different times: FAT counts in two seconds."""
 
 _OF_LEVELDB = re.compile(
     r"CURRENT|LOCK|LOG(\.old)?|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp)|lost\+found"
@@ -92,16 +100,30 @@ class Room:
     Some is kept back: a store that runs into the end of its disk can neither
     delete nor compact, while one that stops taking messages early drains, gives
     space back, and takes messages again.
+
+    What the disk says is good for some milliseconds: asking costs as much as a
+    tenth of a publish, and in that time nobody fills what is kept back.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = str(path)
+        self._spare = 0
+        """Bytes that may still be taken without asking, until then."""
+        self._until = 0.0
 
     def __call__(self, size: int) -> bool:
         """Return True when `size` bytes more leave the reserve alone."""
-        disk = os.statvfs(self._path)
-        reserve = min(RESERVE_BYTES, disk.f_blocks * disk.f_frsize // 2)
-        return disk.f_bavail * disk.f_frsize - 2 * size > reserve
+        size *= 2
+        now = monotonic()
+        if size >= self._spare or now >= self._until:
+            disk = os.statvfs(self._path)
+            reserve = min(RESERVE_BYTES, disk.f_blocks * disk.f_frsize // 2)
+            self._spare = disk.f_bavail * disk.f_frsize - reserve
+            self._until = now + _TOLD_IS_GOOD_SECONDS
+            if size >= self._spare:
+                return False
+        self._spare -= size
+        return True
 
 
 class LogSync:
@@ -113,31 +135,50 @@ class LogSync:
     of batches, and nobody waits who does not want to. Both logs are synced
     when one was just cut off; the older then becomes a table, which LevelDB
     syncs by itself.
+
+    Logs stay open between two calls, and are looked for again when a file was
+    made or removed in the directory. Its time of change tells that, once it is
+    so old that the next change has another, however coarse the clock.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._directory = os.open(path, os.O_RDONLY)
+        self._open: dict[str, int] = {}
+        """Descriptors of the logs, by name."""
         self._known: set[str] = set()
+        """Logs whose names are on the disk."""
+        self._changed_ns = 0
+        """When the directory had changed, as far as that can be relied on; else 0."""
+        weakref.finalize(self, _close_all, self._directory, self._open)
 
     def __call__(self) -> None:
         """Return when all that was written before the call is on disk. Raises OSError."""
+        before_ns = time_ns()
+        changed_ns = os.fstat(self._directory).st_mtime_ns
+        if changed_ns != self._changed_ns:
+            self._look()
+            is_settled = changed_ns < before_ns - _COARSEST_CLOCK_NS
+            self._changed_ns = changed_ns if is_settled else 0
+        for descriptor in self._open.values():
+            os.fsync(descriptor)
+        if self._open.keys() - self._known:
+            os.fsync(self._directory)
+            self._known = set(self._open)
+
+    def _look(self) -> None:
+        """Open what logs there are, and close those that became tables."""
         with os.scandir(self._path) as entries:
             logs = {entry.name for entry in entries if entry.name.endswith(".log")}
-        for name in logs:
-            try:
-                _fsync(self._path / name)
-            except FileNotFoundError:
-                continue  # it became a table since
-        if logs - self._known:
-            _fsync(self._path)  # the name of a new log
-            self._known = logs
+        for name in self._open.keys() - logs:
+            os.close(self._open.pop(name))
+        for name in logs - self._open.keys():
+            with suppress(FileNotFoundError):  # it became a table since
+                self._open[name] = os.open(self._path / name, os.O_RDONLY)
 
 
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
+def _close_all(directory: int, descriptors: dict[str, int]) -> None:
+    for descriptor in (directory, *descriptors.values()):
         os.close(descriptor)
 
 

@@ -45,24 +45,25 @@ class Janitor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
         self._is_compacting = False
-        self._dead_bytes = 0
+        self.dead_bytes = 0
+        """What was removed and not compacted since."""
         self._dead_in: set[TopicState] = set()
 
     def remove(self, topic: TopicState, key: bytes, size: int) -> None:
         """Delete a record in this turn's batch that held so many bytes, and some."""
         self._committer.delete(topic, key)
-        self._dead_bytes += size + DEAD_BYTES
+        self.dead_bytes += size + DEAD_BYTES
         self._dead_in.add(topic)
 
     def remove_all(self, topic: TopicState, gone: Sequence[bytes], size: int) -> None:
         """Delete messages in this turn's batch that held so many bytes together, and some."""
         self._committer.delete_all(topic, gone)
-        self._dead_bytes += size + DEAD_BYTES * len(gone)
+        self.dead_bytes += size + DEAD_BYTES * len(gone)
         self._dead_in.add(topic)
 
     def is_wanted(self, live_bytes: int) -> bool:
         """Tell if what is dead outgrows half of what lives, and is worth the trouble."""
-        return self._dead_bytes > max(WORTH_BYTES, live_bytes // 2) and not self._is_compacting
+        return self.dead_bytes > max(WORTH_BYTES, live_bytes // 2) and not self._is_compacting
 
     def doom(self, topic: TopicState, last_id: int) -> bytes:
         """Delete a topic in this turn's batch; return the spaces where it is to be swept."""
@@ -83,7 +84,7 @@ class Janitor:
         What dies meanwhile is counted for the next time: `then` asks for it.
         """
         ranges = [topic.dead_range() for topic in self._dead_in if not topic.is_dead]
-        self._dead_bytes = 0
+        self.dead_bytes = 0
         self._dead_in.clear()
         self._is_compacting = True
 

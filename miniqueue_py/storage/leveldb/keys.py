@@ -53,7 +53,7 @@ _DELAYED = Struct(">cQIQ")
 _INSTANT = Struct(">cQ")
 _ORDER = Struct(">cIQ")
 
-_BACK_KEY = Struct(">Q")
+_POSITION = Struct(">Q")
 
 INSTANT_BYTES = _INSTANT.size
 
@@ -80,10 +80,14 @@ def message_key(topic_id: int, position: int, priority: int = 0) -> bytes:
     return _MESSAGE.pack(MESSAGES, topic_id, LOWEST_PRIORITY - priority, position)
 
 
-def message_keys(topic_id: int, first: int, count: int, priority: int = 0) -> list[bytes]:
+def message_prefix(topic_id: int, priority: int = 0) -> bytes:
+    """Return what the keys of a topic and a priority begin with, before the position."""
+    return message_key(topic_id, 0, priority)[:-8]
+
+
+def message_keys(prefix: bytes, first: int, count: int) -> list[bytes]:
     """Return the keys of positions in a row."""
-    prefix = message_key(topic_id, 0, priority)[:-8]
-    pack = _BACK_KEY.pack
+    pack = _POSITION.pack
     return [prefix + pack(position) for position in range(first, first + count)]
 
 

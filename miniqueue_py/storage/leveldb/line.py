@@ -13,9 +13,10 @@ from typing import Any
 
 from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.message import PLAIN, Message
+from miniqueue_py.errors import StorageCorrupt
 from miniqueue_py.storage.bounds import EXPIRED_AT_ONCE
 from miniqueue_py.storage.leveldb import keys, records
-from miniqueue_py.storage.leveldb.committer import Committer
+from miniqueue_py.storage.leveldb.committer import READING_FAILED, Committer
 from miniqueue_py.storage.leveldb.moves import Moves
 from miniqueue_py.storage.leveldb.topic_state import TopicState
 from miniqueue_py.storage.leveldb.window import Entry
@@ -37,11 +38,21 @@ class Line:
         self, topic: TopicState, limit: int, max_bytes: int, now_ms: int
     ) -> Sequence[Delivery]:
         """Lease the first ready messages; what has expired among them is removed."""
+        window = topic.window
+        entries = window.entries
+        if entries and max_bytes > 0 and (limit == 1 or (len(entries) == 1 and window.holds_all)):
+            # One by one is how many travel.
+            key, record = entries[0]
+            if record.startswith(records.COMMON) and len(record) >= records.COMMON_BYTES:
+                window.drop_first()
+                first = _delivery((records.decode_common(record, topic.id_at(key)), key, topic))
+                topic.lease((key,), [first])
+                return [first]
         deliveries: list[Delivery] = []
         expired_before = topic.expired
-        while limit > 0 and max_bytes > 0 and (topic.window or self._refill(topic)):
-            entries = topic.window.take(limit, max_bytes)
-            live, messages, size = self._live(topic, entries, now_ms)
+        while limit > 0 and max_bytes > 0 and (entries or self._refill(topic)):
+            taken = window.take(limit, max_bytes)
+            live, messages, size = self._live(topic, taken, now_ms)
             handed = list(map(_delivery, zip(messages, live, repeat(topic))))
             topic.lease(live, handed)
             limit -= len(handed)
@@ -93,17 +104,21 @@ class Line:
 
         It then stays on disk, for a person to look at.
         """
-        with self._committer.noting_errors():
+        try:
             return records.decode(record, topic.implied_id(position))
-        return None
+        except StorageCorrupt as error:
+            self._committer.fail(error)
+            return None
 
     def _refill(self, topic: TopicState) -> bool:
         """Fill the empty window; tell if there is anything in it."""
         if topic.window.holds_all:
             return False
         self._committer.flush()  # what is written need not be laid over what is read
-        with self._committer.noting_errors():
+        try:
             topic.window.refill(self._beyond(topic))
+        except READING_FAILED as error:
+            self._committer.fail(error)
         return bool(topic.window)
 
     def _beyond(self, topic: TopicState) -> Iterator[Entry]:
@@ -131,7 +146,7 @@ class Line:
         taken, written = zip(*entries, strict=True)
         if _is_in_a_row(taken) and (common := _common_bodies(written)) is not None:
             bodies, published = common
-            topic_id, sequence = topic.implied_id(keys.position_of(taken[0]))
+            topic_id, sequence = topic.id_at(taken[0])
             ids = zip(repeat(topic_id), count(sequence))
             messages = map(_message, zip(bodies, ids, published, repeat(PLAIN)))
             return taken, messages, sum(map(len, bodies))

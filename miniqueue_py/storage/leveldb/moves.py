@@ -6,8 +6,8 @@ unless its count of attempts has to last, and after a crash everything in
 flight is ready again, in its old order, without anybody doing anything.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Sequence
+from itertools import groupby, repeat
 from operator import attrgetter, is_
 from typing import assert_never
 
@@ -48,9 +48,19 @@ class Moves:
     ) -> list[Delivery]:
         """End deliveries; return those that were not held, and note what is ready where."""
         late: list[Delivery] = []
-        for topic, ended in _take_back(deliveries, late):
-            if ended:
-                self._end(topic, ended, outcome, ready)
+        if len(deliveries) == 1:  # one by one is how many travel
+            [(_, key, topic)] = deliveries
+            if topic.leased.get(key) is deliveries[0]:
+                del topic.leased[key]
+                if type(outcome) is Ack:
+                    self._acknowledge(topic, deliveries)
+                else:
+                    self._end(topic, deliveries, outcome, ready)
+                return late
+        for topic, alike in _by_topic(deliveries):
+            held = _take_back(topic, alike, late)
+            if held:
+                self._end(topic, held, outcome, ready)
         return late
 
     def restore(self, topic: TopicState, due_key: bytes, message: Message, position: int) -> None:
@@ -104,16 +114,20 @@ class Moves:
                 assert_never(outcome)
 
     def _acknowledge(self, topic: TopicState, ended: Sequence[Delivery]) -> None:
-        # Turned on its side, so that builtins do the work.
-        messages, gone, _ = zip(*ended, strict=True)
-        bodies, _, _, extras = zip(*messages, strict=True)
-        size = sum(map(len, bodies))
+        gone: Sequence[bytes]
+        if len(ended) == 1:
+            [(message, key, _)] = ended
+            size, is_plain, gone = len(message.body), message.extras is PLAIN, (key,)
+        else:  # turned on its side, so that builtins do the work
+            messages, gone, _ = zip(*ended, strict=True)
+            bodies, _, _, extras = zip(*messages, strict=True)
+            size, is_plain = sum(map(len, bodies)), extras.count(PLAIN) == len(ended)
         topic.stored -= len(ended)
         topic.acknowledged += len(ended)
         self._catalogue.count(topic, -len(ended), -size)
         self._janitor.remove_all(topic, gone, size)
-        if extras.count(PLAIN) != len(ended):
-            for message, key in zip(messages, gone, strict=True):
+        if not is_plain:
+            for message, key, _ in ended:
                 self._forget_expiry(topic, key, message)
 
     def _requeue(self, topic: TopicState, key: bytes, message: Message, outcome: Requeue) -> None:
@@ -121,7 +135,7 @@ class Moves:
             message = fates.attempted(message)
         if not outcome.front:
             self._remove(topic, key, message)
-            self._make_ready(topic, topic.take_back(1), message)
+            self._make_ready(topic, topic.take_back(), message)
             return
         record = self._return(topic, key, message)
         if outcome.is_counted and outcome.must_last:
@@ -159,7 +173,7 @@ class Moves:
         size = len(after.body)
         self._catalogue.count(source, -1, -size)
         self._catalogue.count(target, 1, size)
-        self._make_ready(target, target.take_back(1), after)
+        self._make_ready(target, target.take_back(), after)
 
     def _return(self, topic: TopicState, key: bytes, message: Message) -> bytes:
         """Make a message ready in its old place; return the record that it has now."""
@@ -189,22 +203,23 @@ class Moves:
             self._janitor.remove(topic, keys.expiry_key(message.extras.expires_ms, key), 0)
 
 
-def _take_back(
-    deliveries: Sequence[Delivery], late: list[Delivery]
-) -> Iterator[tuple[TopicState, Sequence[Delivery]]]:
-    """Take back what is held, topic by topic; add to `late` what is not."""
+def _by_topic(
+    deliveries: Sequence[Delivery],
+) -> Iterable[tuple[TopicState, Sequence[Delivery]]]:
+    """Part deliveries by their topics; as a rule there is one."""
     if len({delivery[2] for delivery in deliveries}) == 1:
-        yield deliveries[0][2], _held(deliveries, late)
-        return
-    for topic, of_topic in groupby(deliveries, attrgetter("topic")):
-        yield topic, _held(list(of_topic), late)
+        return ((deliveries[0][2], deliveries),)
+    parts = groupby(deliveries, attrgetter("topic"))
+    return [(topic, list(alike)) for topic, alike in parts]
 
 
-def _held(deliveries: Sequence[Delivery], late: list[Delivery]) -> Sequence[Delivery]:
-    """Take back what is held of one topic's; as a rule that is all, and then it is quick."""
-    leased = deliveries[0].topic.leased
-    take = leased.pop
-    taken = [take(key, None) for _, key, _ in deliveries]
+def _take_back(
+    topic: TopicState, deliveries: Sequence[Delivery], late: list[Delivery]
+) -> Sequence[Delivery]:
+    """Take back what is held of a topic's; as a rule that is all, and then it is quick."""
+    leased = topic.leased
+    _, wanted, _ = zip(*deliveries, strict=True)
+    taken = list(map(leased.pop, wanted, repeat(None)))
     if all(map(is_, taken, deliveries)):
         return deliveries
     leased.update({each.receipt: each for each in taken if each is not None})

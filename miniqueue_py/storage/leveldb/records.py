@@ -5,7 +5,10 @@ instant it was published, in milliseconds, and its body; its id follows from
 the key that it was published under.
 """
 
+from collections.abc import Callable
+from functools import partial
 from struct import Struct, error
+from typing import Any
 
 from miniqueue_py.broker.message import PLAIN, Extras, Message, MessageId, Origin
 from miniqueue_py.errors import StorageCorrupt
@@ -24,6 +27,8 @@ COMMON = bytes((FORMAT, HAS_PUBLISHED))
 COMMON_BYTES = 10
 """What a common record has before its body."""
 
+_new: Any = tuple.__new__
+_message: Callable[[tuple[bytes, MessageId, int, Extras]], Message] = partial(_new, Message)
 _LONG = Struct(">Q")
 _INT = Struct(">I")
 _ID = Struct(">IQ")
@@ -41,6 +46,11 @@ def published_of(head: bytes) -> int | None:
         return None
     published_ms: int = _LONG.unpack_from(head, len(COMMON))[0]
     return published_ms
+
+
+def decode_common(record: bytes, message_id: MessageId) -> Message:
+    """Return the message of a common record."""
+    return _message((record[COMMON_BYTES:], message_id, *_LONG.unpack_from(record, 2), PLAIN))
 
 
 def encode(message: Message, implied: MessageId | None) -> bytes:

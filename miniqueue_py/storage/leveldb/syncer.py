@@ -6,26 +6,24 @@ served by it; those who come meanwhile by the next.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from miniqueue_py.broker.write_times import Times
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
+from miniqueue_py.storage.leveldb.sync_thread import SyncThread
 from miniqueue_py.storage.leveldb.topic_state import TopicState
 
-
-class Arrival(NamedTuple):
-    """Messages of one topic on their way to the disk, in the order of their keys."""
-
-    topic: TopicState
-    keys: Sequence[bytes]
-    records: Sequence[bytes]
+Arrival = tuple[TopicState, Sequence[bytes], Sequence[bytes]]
+"""Messages of one topic on their way to the disk: keys in order, and records."""
 
 
 class Written:
     """What batches put into the page cache, and who waits for the disk."""
+
+    __slots__ = ("arrivals", "waiters")
 
     def __init__(self) -> None:
         self.arrivals: list[Arrival] = []
@@ -35,12 +33,6 @@ class Written:
     def add(self, other: "Written") -> None:
         self.arrivals += other.arrivals
         self.waiters += other.waiters
-
-    def resolve(self) -> None:
-        """Tell those who wait that it is durable."""
-        for waiter, answer in self.waiters:
-            if not waiter.done():
-                waiter.set_result(answer)
 
     def refuse(self, failure: StorageUnavailable) -> None:
         """Tell those who wait that it may not be."""
@@ -61,25 +53,30 @@ class Syncer:
         on_failed: Callable[[BaseException, Written], None],
     ) -> None:
         self.times = Times()
-        self._sync = sync
-        self._policy = policy
+        self._policy: Fsync = policy
         self._interval_seconds = interval_seconds
         self._on_durable = on_durable
         self._on_failed = on_failed
         self._waiting = Written()
         self._is_dirty = False
+        """Something was written since the last fsync began."""
+        self._is_syncing = False
         self._timer: asyncio.TimerHandle | None = None
-        self._syncing: asyncio.Future[float] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="miniqueue-fsync")
+        self._closing: asyncio.Future[BaseException | None] | None = None
+        self._thread = SyncThread(sync)
 
-    def take(self, written: Written) -> None:
-        """See to what was just written, as the policy wants."""
-        self._is_dirty = True
-        if self._policy != "always":
-            self._on_durable(written)
-        else:
+    def take(self, written: Written, *, is_new: bool) -> None:
+        """See to who waits for what was written, as the policy wants.
+
+        `is_new` is false if nothing was written since they were last taken.
+        """
+        self._is_dirty = self._is_dirty or is_new
+        if self._policy == "always":
             self._waiting.add(written)
-        self._go_on()
+        elif written.waiters or written.arrivals:
+            self._on_durable(written)
+        if not self._is_syncing and self._policy != "never":
+            self._go_on()
 
     def give_up(self) -> Written:
         """Return what still waits, and see to it no more."""
@@ -90,55 +87,59 @@ class Syncer:
 
     async def aclose(self) -> None:
         """Sync what is left, whatever the policy. Raises OSError."""
-        while self._syncing is not None:
-            await asyncio.wait([self._syncing])
-            await asyncio.sleep(0)
-        self._stop_timer()
         try:
+            while self._is_syncing:
+                await self._wait_synced()
             if self._is_dirty:
-                self.times.note(await self._run())
+                self._begin()
+                error = await self._wait_synced()
+                if error is not None:
+                    raise error
         finally:
-            self._thread.shutdown()
+            self._stop_timer()
+            self._thread.close()
 
     def _go_on(self) -> None:
         """Begin the next fsync now if somebody waits, else within the interval."""
-        if self._syncing is not None:
-            return
         if self._waiting.waiters:
-            self._begin()
-        elif self._is_dirty and self._policy != "never" and self._timer is None:
+            if self._is_dirty:
+                self._begin()
+            else:
+                self._on_durable(self._take_waiting())
+        elif self._is_dirty and self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._interval_seconds, self._begin)
 
     def _begin(self) -> None:
         self._stop_timer()
-        if self._syncing is not None:
+        if self._is_syncing:
             return
-        written, self._waiting = self._waiting, Written()
-        self._is_dirty = False
-        self._syncing = self._run()
-        self._syncing.add_done_callback(lambda done: self._finish(written, done))
-
-    def _run(self) -> asyncio.Future[float]:
-        """Sync in the thread; how long it took there is the answer."""
-
-        def timed() -> float:
-            began = perf_counter()
-            self._sync()
-            return perf_counter() - began
-
+        self._is_dirty, self._is_syncing = False, True
         self.times.began = perf_counter()
-        return asyncio.get_running_loop().run_in_executor(self._thread, timed)
+        self._thread.begin(partial(self._finish, self._take_waiting()))
 
-    def _finish(self, written: Written, done: asyncio.Future[float]) -> None:
-        self._syncing = self.times.began = None
-        error = done.exception()
+    def _finish(self, written: Written, seconds: float, error: BaseException | None) -> None:
+        self._is_syncing = False
+        self.times.began = None
         if error is not None:
             self._on_failed(error, written)
-            return
-        self.times.note(done.result())
-        self._go_on()
-        self._on_durable(written)
+        else:
+            self.times.note(seconds)
+            if not self._is_dirty:  # who came meanwhile waits for nothing else
+                written.add(self._take_waiting())
+            self._go_on()
+            self._on_durable(written)
+        if self._closing is not None and not self._closing.done():
+            self._closing.set_result(error)
+
+    def _take_waiting(self) -> Written:
+        waiting, self._waiting = self._waiting, Written()
+        return waiting
+
+    async def _wait_synced(self) -> BaseException | None:
+        """Return when the fsync that is under way has ended: what went wrong, if anything."""
+        self._closing = asyncio.get_running_loop().create_future()
+        return await self._closing
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

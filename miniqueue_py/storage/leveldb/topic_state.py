@@ -1,6 +1,6 @@
 """One topic as the engine knows it: its number, positions, counters and window."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from struct import Struct
 
@@ -47,8 +47,10 @@ class TopicState:
         "leased",
         "may_expire",
         "name",
+        "plain_prefix",
         "policy",
         "published",
+        "record_key",
         "size",
         "stored",
         "window",
@@ -57,6 +59,9 @@ class TopicState:
     def __init__(self, topic_id: int, name: str) -> None:
         self.id = topic_id
         self.name = name
+        self.record_key = keys.topic_key(topic_id)
+        self.plain_prefix = keys.message_prefix(topic_id)
+        """What the keys of messages begin with that have no priority of their own."""
         self.policy = DEFAULT_POLICY
         self.durable_policy = DEFAULT_POLICY
         """What it is again if the one above cannot be stored."""
@@ -119,11 +124,14 @@ class TopicState:
         """
         return self.id, (position - keys.MIDDLE + 1) % keys.POSITIONS
 
-    def take_back(self, count: int) -> int:
-        """Take `count` positions behind everything; return the first."""
-        position = self.back
-        self.back += count
-        return position
+    def id_at(self, message_key: bytes) -> MessageId:
+        """Return the id of a message that was published under that key."""
+        return self.id, (int.from_bytes(message_key[-8:], "big") - keys.MIDDLE + 1) % keys.POSITIONS
+
+    def take_back(self) -> int:
+        """Take a position behind everything."""
+        self.back += 1
+        return self.back - 1
 
     def reserve_front(self) -> None:
         """Take positions before everything for what may come due in one release."""
@@ -153,20 +161,24 @@ class TopicState:
 
     def expect(self, arriving: Sequence[bytes]) -> None:
         """Take note of keys that are being written, in their order."""
-        if keys.is_delayed(arriving[0]):
+        first = arriving[0]
+        if first.startswith(keys.DELAYED):
             self.delayed += len(arriving)
             return
         self.stored += len(arriving)
         self.arriving += len(arriving)
-        self._runs[id(arriving)] = arriving[0]
-        self.stand_at(arriving[0])
+        self._runs[id(arriving)] = first
+        self._head = min(self._head, first)
 
-    def confirm(self, arrived: Sequence[bytes]) -> None:
-        """Take note that they are durable."""
-        self.hidden.difference_update(arrived)
-        if not keys.is_delayed(arrived[0]):
-            self.arriving -= len(arrived)
-            del self._runs[id(arrived)]
+    def confirm(self, arrived: Sequence[bytes]) -> bool:
+        """Take note that they are durable; tell if they are ready now, and not delayed."""
+        if self.hidden:
+            self.hidden.difference_update(arrived)
+        if arrived[0].startswith(keys.DELAYED):
+            return False
+        self.arriving -= len(arrived)
+        del self._runs[id(arrived)]
+        return True
 
     def refuse(self, refused: Sequence[bytes]) -> None:
         """Take note that they may never be: what is hidden of them stays so until a restart."""
@@ -247,7 +259,15 @@ class TopicState:
             if self._head_is_due > 0:
                 return self._head
             self._head_is_due = len(self.leased)
-        self._head = max(self._head, min(self._candidates()))
+        window = self.window
+        lowest = window.entries[0][0] if window.entries else window.horizon
+        if self._runs:
+            lowest = min(lowest, *self._runs.values())
+        if self.leased:
+            lowest = min(lowest, *self.leased)
+        if lowest == EVERYTHING:  # the topic is empty, and goes on here
+            lowest = keys.message_key(self.id, self.back)
+        self._head = max(self._head, lowest)
         return self._head
 
     def first_of_priorities(self) -> Sequence[bytes]:
@@ -262,13 +282,3 @@ class TopicState:
             if key < lowest.get(priority, EVERYTHING):
                 lowest[priority] = key
         return sorted(lowest.values())
-
-    def _candidates(self) -> Iterable[bytes]:
-        yield keys.message_key(self.id, self.back)
-        if self.leased:
-            yield min(self.leased)
-        if self.window.first_key is not None:
-            yield self.window.first_key
-        elif not self.window.holds_all:
-            yield self.window.horizon
-        yield from self._runs.values()

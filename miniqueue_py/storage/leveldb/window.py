@@ -26,18 +26,19 @@ class Window:
 
     def __init__(self, horizon: bytes) -> None:
         self.horizon = horizon
-        self._entries: deque[Entry] = deque()
+        self.entries: deque[Entry] = deque()
+        """To be looked at."""
         self._bytes = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries)
+        return iter(self.entries)
 
     @property
     def first_key(self) -> bytes | None:
-        return self._entries[0][0] if self._entries else None
+        return self.entries[0][0] if self.entries else None
 
     @property
     def holds_all(self) -> bool:
@@ -48,7 +49,7 @@ class Window:
         """Add an entry that became ready and is, or is about to be, on disk under `key`."""
         if key > self.horizon:
             return
-        entries = self._entries
+        entries = self.entries
         self._bytes += len(record)
         if not entries or key > entries[-1][0]:
             entries.append((key, record))
@@ -63,19 +64,19 @@ class Window:
         """Insert new entries, in the order of their keys; quick if all go behind what is here."""
         if keys[0] > self.horizon:
             return
-        entries = self._entries
-        if not self.holds_all or (entries and keys[0] < entries[-1][0]):
+        entries = self.entries
+        if self.horizon != EVERYTHING or (entries and keys[0] < entries[-1][0]):
             for key, record in zip(keys, records, strict=True):
                 self.insert(key, record)
             return
         entries.extend(zip(keys, records, strict=True))
         self._bytes += sum(map(len, records))
-        if self._is_too_large():
+        if len(entries) > MAX_ENTRIES or self._bytes > MAX_BYTES:
             self._trim()
 
     def take(self, limit: int, max_bytes: int) -> list[Entry]:
         """Remove and return the first entries: up to `limit`, no more after `max_bytes`."""
-        entries = self._entries
+        entries = self.entries
         if self._bytes <= max_bytes:
             pop = entries.popleft
             if len(entries) <= limit:
@@ -94,9 +95,13 @@ class Window:
             taken.append(entry)
         return taken
 
+    def drop_first(self) -> None:
+        """Remove the first entry."""
+        self._bytes -= len(self.entries.popleft()[1])
+
     def discard(self, key: bytes) -> None:
         """Remove the entry of that key, if it is here."""
-        entries = self._entries
+        entries = self.entries
         if key > self.horizon or not entries:
             return
         index = 0 if entries[0][0] == key else bisect_left(entries, (key,))
@@ -109,7 +114,7 @@ class Window:
 
         None is read after the one that fills it: they may be of any size.
         """
-        entries, most = self._entries, MAX_BYTES
+        entries, most = self.entries, MAX_BYTES
         size = 0
         horizon = EVERYTHING
         try:
@@ -128,10 +133,10 @@ class Window:
             self._bytes = size
 
     def _is_too_large(self) -> bool:
-        return len(self._entries) > MAX_ENTRIES or self._bytes > MAX_BYTES
+        return len(self.entries) > MAX_ENTRIES or self._bytes > MAX_BYTES
 
     def _trim(self) -> None:
         # The last entry alone may be too large; the first always stays.
-        while self._is_too_large() and len(self._entries) > 1:
-            self._bytes -= len(self._entries.pop()[1])
-        self.horizon = self._entries[-1][0]
+        while self._is_too_large() and len(self.entries) > 1:
+            self._bytes -= len(self.entries.pop()[1])
+        self.horizon = self.entries[-1][0]

@@ -1,0 +1,72 @@
+"""What was freed is given back to the system, which glibc by itself does not do.
+
+A flood of connections, or of uploads, is over in seconds; the pages that it took
+stay with the process, because something small lives behind them. Tried: of
+284 MB after 5,000 connections 46 were left.
+
+Nobody knows what of the memory in use is free. So it is tried when there is more
+than there was, then again, and more seldom each time that it brings little.
+"""
+
+import asyncio
+import ctypes
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+LOOK_SECONDS = 5.0
+MOST_SECONDS = 600.0
+"""Between two trials that bring little."""
+
+WORTH_BYTES = 24 << 20
+"""So much more than there was is worth a trial. One takes a millisecond, or some tenths of
+a second where it brings hundreds of MB."""
+
+WORTH_SHARE = 0.1
+
+_STATM = Path("/proc/self/statm")
+"""Pages: of all, resident, and those of them that files are mapped to, and more."""
+
+
+class Trimming:
+    """When to try, by how much memory there is."""
+
+    def __init__(self, trim: Callable[[], object], resident: Callable[[], int]) -> None:
+        self._trim = trim
+        self._resident = resident
+        self._least = self._left = resident()
+        self._pause = LOOK_SECONDS
+        self._slept = 0.0
+
+    def look(self) -> None:
+        """Give back what can be; to be called each LOOK_SECONDS."""
+        before = self._resident()
+        self._least = min(self._least, before)
+        self._slept += LOOK_SECONDS
+        if before - self._left > max(WORTH_BYTES, self._left * WORTH_SHARE):
+            self._pause = LOOK_SECONDS
+        if before - self._least < WORTH_BYTES or self._slept < self._pause:
+            return
+        self._trim()
+        self._slept = 0.0
+        self._left = self._resident()
+        brought_little = before - self._left < before * WORTH_SHARE
+        self._pause = min(2 * self._pause, MOST_SECONDS) if brought_little else LOOK_SECONDS
+
+
+async def give_memory_back() -> None:
+    """Look from time to time, until cancelled; where it cannot be done, do nothing."""
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+        # In a thread it would hold the loop as well: whoever allocates waits for it.
+        trimming = Trimming(lambda: trim(0), _resident_bytes)
+    except (AttributeError, OSError, TypeError):
+        return  # another C library than glibc, or no Linux
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        trimming.look()
+
+
+def _resident_bytes() -> int:
+    _, resident, of_files, *_ = map(int, _STATM.read_text().split())
+    return (resident - of_files) * os.sysconf("SC_PAGE_SIZE")

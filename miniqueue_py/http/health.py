@@ -1,0 +1,60 @@
+"""What a supervisor asks often, and must be told whatever else goes on: no page, and no wait.
+
+/healthz tells that the loop turns, /readyz that storage writes and the broker
+does not drain.
+"""
+
+from collections.abc import Callable, Mapping
+
+from miniqueue_py.broker.broker import Broker
+from miniqueue_py.http.door import Route
+from miniqueue_py.http.exchange import Answer, Exchange, Handler
+from miniqueue_py.http.problems import problem
+
+MOST_STALLED_SECONDS = 10.0
+"""A disk that takes longer for one fsync is not ready. It may be again: nothing has failed."""
+
+_OK = b"ok\n"
+_HEADERS = ((b"content-type", b"text/plain"), (b"content-length", b"%d" % len(_OK)))
+
+
+class Health:
+    """Leads those who ask for these to their answer, and all others on."""
+
+    def __init__(self, broker: Broker, fallback: Route) -> None:
+        self._broker = broker
+        self._fallback = fallback
+        longest = b"%d" % broker.limits.max_message_bytes
+        self._alive: Answer = (200, (*_HEADERS, (b"miniqueue-max-message", longest)), _OK)
+        self._answers: Mapping[bytes, Callable[[], Answer]] = {
+            b"/healthz": lambda: self._alive,
+            b"/readyz": self._readiness,
+        }
+
+    def route(self, exchange: Exchange) -> Handler:
+        """Return who answers. Raises MiniqueueError."""
+        request = exchange.request
+        answer = self._answers.get(request.path)
+        if answer is None or request.method == "DELETE":  # that is of a topic of this name
+            return self._fallback(exchange)
+        if request.method in {"GET", "HEAD"}:
+            exchange.respond(*answer())
+        else:
+            status, headers, body = problem(405, f"{request.method} is not allowed: use GET")
+            exchange.respond(status, [*headers, (b"allow", b"DELETE, GET, HEAD")], body)
+        return Handler()
+
+    def _readiness(self) -> Answer:
+        reason = why_not_ready(self._broker)
+        return problem(503, reason) if reason else (200, _HEADERS, _OK)
+
+
+def why_not_ready(broker: Broker) -> str:
+    """Return why the broker cannot work, or ""."""
+    if broker.is_draining:
+        return "the broker is draining"
+    if broker.failure is not None:
+        return str(broker.failure)
+    if broker.stalled_seconds > MOST_STALLED_SECONDS:
+        return f"the disk has not answered an fsync for {broker.stalled_seconds:.0f} s"
+    return ""

@@ -1,0 +1,85 @@
+"""TLS as a port speaks it, and what those are told who speak to it in clear.
+
+OpenSSL closes such a connection without a word, and `curl http://...` says
+"Empty reply from server". So the first bytes are looked at before OpenSSL
+has them: no record of TLS begins with a letter, and every request does.
+"""
+
+import ssl
+from typing import Any
+
+from miniqueue_py.http.listener import Credentials
+from miniqueue_py.http.problems import problem
+from miniqueue_py.http.servers.connections import Connections
+from miniqueue_py.http.servers.http1_exchange import error_answer
+
+_NOBODY = ""
+"""An address is counted when it is known."""
+
+NEEDS_TLS = "this port speaks TLS: ask for https://, and trust the broker's certificate"
+
+
+def make_context(
+    credentials: Credentials, ciphers: str, protocols: list[str], connections: Connections
+) -> ssl.SSLContext:
+    """Return TLS 1.2 or later (RFC 9113, section 9.2) for a certificate and its key."""
+    context = _Context(ssl.PROTOCOL_TLS_SERVER)
+    context.connections = connections
+    context.set_ciphers(ciphers)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_COMPRESSION
+    context.set_alpn_protocols(protocols)
+    context.load_cert_chain(*credentials)
+    return context
+
+
+class _Context(ssl.SSLContext):
+    connections: Connections
+
+    def wrap_bio(
+        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *more: Any, **named: Any
+    ) -> ssl.SSLObject:
+        self.sslobject_class = _Object
+        wrapped = super().wrap_bio(incoming, outgoing, *more, **named)
+        assert isinstance(wrapped, _Object)  # noqa: S101  the line above says so
+        wrapped.incoming, wrapped.outgoing = incoming, outgoing
+        wrapped.connections = self.connections
+        return wrapped
+
+
+class _Object(ssl.SSLObject):
+    incoming: ssl.MemoryBIO
+    outgoing: ssl.MemoryBIO
+    connections: Connections
+    _is_looked_at = _is_clear = _is_begun = _is_counted = False
+
+    def do_handshake(self) -> None:
+        if not self._is_begun:
+            self._is_begun = True
+            # A socket that says nothing takes a descriptor too, and the store needs some.
+            if not self.connections.has_room(_NOBODY):
+                raise ssl.SSLError("there are too many connections")
+            self._is_counted = True
+            self.connections.arriving += 1
+        if self.incoming.pending and not self._is_looked_at:
+            self._is_looked_at = True
+            first = self.incoming.read()
+            self.incoming.write(first)
+            self._is_clear = first[:1].isalpha()
+            if self._is_clear:
+                self.outgoing.write(error_answer(*problem(400, NEEDS_TLS)))
+        if self._is_clear:
+            # The loop sends what is there and waits for more: for the client to close, or
+            # until the time for a handshake is over. An error would have it close unheard.
+            self.incoming.read()
+            raise ssl.SSLWantReadError
+        super().do_handshake()
+        self._end_arriving()
+
+    def _end_arriving(self) -> None:
+        if self._is_counted:
+            self._is_counted = False
+            self.connections.arriving -= 1
+
+    # However a handshake ends: nothing else tells of one that was given up.
+    __del__ = _end_arriving

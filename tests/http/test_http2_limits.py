@@ -1,0 +1,400 @@
+"""What a peer of HTTP/2 may do to one connection, and where it ends."""
+
+import gc
+import weakref
+from collections.abc import Callable
+
+import h2.events
+import pytest
+from hyperframe.frame import (
+    DataFrame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
+
+from miniqueue_py.http.exchange import ROOM_BYTES, Exchange, Handler, WholeBody
+from miniqueue_py.http.servers import kept_bodies, page_queue
+from miniqueue_py.http.servers.connections import MOST_UNSENT_BYTES
+from miniqueue_py.http.servers.http2_connection import MOST_HEARD_BYTES
+from miniqueue_py.http.servers.http2_requests import CRAMMED_BYTES
+from miniqueue_py.http.servers.kept_bodies import PIECE_BYTES
+from miniqueue_py.http.servers.page_queue import CONNECTION_UNSENT_BYTES
+from miniqueue_py.http.servers.room_line import LOOKS_A_TURN
+from miniqueue_py.http2.codec import ENHANCE_YOUR_CALM
+from tests.http.exchanges import settle
+from tests.http.http2_peer import Peer
+from tests.outside.frames import GOAWAY, frames_in, header_block
+from tests.outside.frames import number as number_of
+
+pytestmark = pytest.mark.anyio
+
+CLEAN = [(b":method", b"POST"), (b":scheme", b"https"), (b":path", b"/x"), (b":authority", b"a")]
+SHUT = SettingsFrame(0, {4: 0}).serialize()
+PING = PingFrame(0, b"12345678").serialize()
+SETTINGS = SettingsFrame(0, {4: 65535}).serialize()
+
+
+class Listener(Handler):
+    """Keeps what it hears, and says what the test says."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.said: list[str] = []
+        self.heard = b""
+
+    def on_body(self, chunk: bytes) -> None:
+        self.heard += chunk
+
+    def on_gone(self) -> None:
+        self.said.append("gone")
+
+    def on_room(self) -> None:
+        self.said.append("room")
+
+
+class Listeners:
+    """Makes one for each request, and knows them."""
+
+    def __init__(self) -> None:
+        self.all: list[Listener] = []
+
+    def __call__(self, exchange: Exchange) -> Handler:
+        self.all.append(Listener(exchange))
+        return self.all[-1]
+
+    @property
+    def last(self) -> Listener:
+        return self.all[-1]
+
+
+class Length(WholeBody):
+    """Answers with the length of the body."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange, 1 << 22)
+
+    def on_whole(self, body: bytes) -> None:
+        self.exchange.respond(200, [], b"%d" % len(body))
+
+
+def head(number: int, *more: tuple[bytes, bytes], ends: bool = False) -> bytes:
+    flags = ["END_HEADERS", "END_STREAM"] if ends else ["END_HEADERS"]
+    return HeadersFrame(number, header_block([*CLEAN, *more]), flags=flags).serialize()
+
+
+def reset(number: int) -> bytes:
+    return RstStreamFrame(number, error_code=8).serialize()
+
+
+def widen(number: int, size: int) -> bytes:
+    data = WindowUpdateFrame(number, window_increment=1).serialize()
+    return data[:-4] + size.to_bytes(4)
+
+
+async def send(peer: Peer, data: bytes) -> None:
+    """Send all of it, and let the turns that it takes pass."""
+    await peer.send(data)
+    for _ in range(100):
+        await settle()
+    peer.wire.read_all()
+
+
+RESETS: dict[str, Callable[[int], bytes]] = {
+    "by the client": lambda number: head(number) + reset(number),
+    "of a head in upper case": lambda number: head(number, (b"X-Upper", b"1")),
+    "of a head without a path": lambda number: HeadersFrame(
+        number, header_block(CLEAN[:2]), flags=["END_HEADERS"]
+    ).serialize(),
+    "of a body too short": lambda number: (
+        head(number, (b"content-length", b"5"))
+        + DataFrame(number, b"abc", flags=["END_STREAM"]).serialize()
+    ),
+    "of a body too long": lambda number: (
+        head(number, (b"content-length", b"1")) + DataFrame(number, b"abc").serialize()
+    ),
+}
+
+
+@pytest.mark.parametrize("make", RESETS.values(), ids=RESETS.keys())
+async def test_resets_of_either_sides_making_end_the_connection(
+    make: Callable[[int], bytes],
+) -> None:
+    peer = Peer(Length)
+    await peer.talk()
+
+    for first in range(1, 6000, 200):
+        if not peer.wire.is_closed:
+            await peer.send(b"".join(make(number) for number in range(first, first + 200, 2)))
+
+    assert peer.wire.is_closed
+    *_, (kind, _flags, _stream, payload) = frames_in(peer.wire.read_all())
+    assert (kind, payload[4:]) == (GOAWAY, number_of(ENHANCE_YOUR_CALM))
+    assert peer.connections.struck["resets"] == 1
+    assert peer.connections.struck["protocol"] == 0
+    assert peer.connections.kept_bytes == 0
+    assert not peer.stumbles
+    await peer.door.wait_idle()
+
+
+@pytest.mark.parametrize(("size", "code"), [(2**31 - 1, 3), (0, 1)])
+async def test_a_window_that_makes_no_sense_ends_the_connection_with_its_code(
+    size: int, code: int
+) -> None:
+    listeners = Listeners()
+    peer = Peer(listeners)
+    number = await peer.begin()
+
+    await peer.send(widen(number, size) + head(number + 2))
+    peer.hear()
+
+    assert peer.goaway == code
+    assert peer.wire.is_closed
+    assert [each.said for each in listeners.all] == [["gone"]]
+    assert peer.connections.struck["protocol"] == 1
+
+
+async def test_a_request_behind_too_much_in_the_same_read_starts_nothing() -> None:
+    listeners = Listeners()
+    peer = Peer(listeners)
+    number = await peer.begin()
+
+    await peer.send(PING * 900 + head(number + 2) + DataFrame(number, b"behind").serialize())
+    peer.hear()
+
+    assert peer.goaway == ENHANCE_YOUR_CALM
+    assert peer.connections.struck["pings"] == 1
+    assert len(listeners.all) == 1
+    assert not listeners.all[0].heard
+
+
+async def test_a_client_that_ends_its_last_request_and_says_goodbye_breaks_no_limit() -> None:
+    listeners = Listeners()
+    peer = Peer(listeners)
+    number = await peer.begin()
+    listeners.all[0].exchange.respond(200, [])
+    await peer.talk()
+
+    end = DataFrame(number, b"", flags=["END_STREAM"]).serialize()
+    await peer.send(end + GoAwayFrame(0).serialize())
+
+    assert peer.wire.is_closed
+    assert not any(peer.connections.struck.values())
+
+
+# Who does not read
+
+
+async def test_a_peer_that_has_much_to_take_is_given_more_on_streams_that_are_empty() -> None:
+    listeners = Listeners()
+    peer = Peer(listeners)
+    first, second, _ = [await peer.begin() for _ in range(3)]
+    for listener in listeners.all:
+        listener.exchange.begin(200, [])
+    large, small, empty = (listener.exchange for listener in listeners.all)
+
+    large.send(bytes(CONNECTION_UNSENT_BYTES + 70_000))
+    small.send(bytes(70_000))
+    await peer.talk()
+    assert [each.is_crammed for each in (large, small, empty)] == [True, True, False]
+    assert small.queued
+
+    peer.http2.increment_flow_control_window(1 << 24)
+    for number in (first, second):
+        peer.http2.increment_flow_control_window(1 << 24, number)
+    await peer.talk()
+    assert not small.is_crammed
+    assert [each.said for each in listeners.all] == [[], ["room"], []], "who asked is told"
+
+
+async def test_while_a_connection_has_too_much_to_take_none_of_its_streams_has_room() -> None:
+    listeners = Listeners()
+    peer = Peer(listeners)
+    first, *_ = [await peer.begin() for _ in range(3 * LOOKS_A_TURN)]
+    for listener in listeners.all:
+        listener.exchange.begin(200, [])
+    large, *others = listeners.all
+    assert not others[0].exchange.is_crammed
+
+    large.exchange.send(bytes(CRAMMED_BYTES + 70_000))
+    await peer.talk()
+    assert all(each.exchange.is_crammed and not each.exchange.queued for each in others)
+
+    peer.http2.increment_flow_control_window(1 << 30)
+    peer.http2.increment_flow_control_window(1 << 30, first)
+    await peer.talk()
+    assert not others[0].exchange.is_crammed
+    assert [each.said for each in others] == [["room"]] * len(others)
+
+
+async def test_what_all_peers_have_not_taken_holds_back_those_who_are_behind() -> None:
+    listeners = Listeners()
+    peer = Peer(listeners)
+    await peer.begin()
+    exchange = listeners.last.exchange
+    exchange.begin(200, [])
+    peer.connections.unsent_bytes += MOST_UNSENT_BYTES
+
+    exchange.send(bytes(65_535 + ROOM_BYTES))
+    await peer.talk()
+    assert not exchange.is_crammed, "it is not behind"
+
+    exchange.send(b"x")
+    await peer.talk()
+    assert exchange.is_crammed
+
+
+async def test_pages_that_nobody_takes_are_not_made_one_by_one_either() -> None:
+    begun: list[Exchange] = []
+
+    class Page(Handler):
+        def __init__(self, exchange: Exchange) -> None:
+            exchange.when_room(lambda: self.answer(exchange))
+
+        def answer(self, exchange: Exchange) -> None:
+            begun.append(exchange)
+            exchange.respond(200, [], bytes(CONNECTION_UNSENT_BYTES // 4))
+
+    peer = Peer(Page)
+    for _ in range(20):
+        await peer.ask("GET")
+
+    assert len(begun) <= 6
+
+
+async def test_a_peer_that_does_not_read_is_not_read_for_long() -> None:
+    peer = Peer(Listeners())
+    await peer.talk()
+    peer.connection.pause_writing()
+
+    told = 0
+    while peer.wire.is_being_read and told < 4 * MOST_HEARD_BYTES:
+        await peer.send(widen(0, 1) * 100)
+        told += 1300
+        await peer.timers.advance(0.01)
+
+    assert told < 2 * MOST_HEARD_BYTES
+    peer.connection.resume_writing()
+    assert peer.wire.is_being_read
+
+
+async def test_an_answer_that_is_over_and_not_taken_can_be_broken_off() -> None:
+    listeners = Listeners()
+    peer = Peer(listeners)
+    await peer.talk()
+    await peer.send(SHUT)
+    number = await peer.begin()
+    exchange = listeners.all[0].exchange
+    exchange.begin(200, [])
+    exchange.end(b"the last line")
+    await peer.talk()
+
+    exchange.reset()
+    await peer.talk()
+
+    assert peer.of(h2.events.StreamReset, number)
+
+
+# Uploads
+
+
+async def test_an_upload_is_refused_when_all_that_is_kept_is_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kept_bodies, "MOST_KEPT_BYTES", 100_000)
+    monkeypatch.setattr(kept_bodies, "MOST_KEPT_IN_ALL_BYTES", 200_000)
+    peer = Peer(Length)
+    first, second = await peer.begin(), await peer.begin()
+    for _ in range(8):
+        await peer.say(first, bytes(16384))
+
+    for _ in range(8):
+        await peer.say(second, bytes(16384))
+    assert peer.status(second) == 503
+    assert peer.connections.kept_bytes == 8 * (16384 + PIECE_BYTES)
+
+    short = await peer.ask(body=b"short ones go on")
+    await peer.say(first, b"", is_last=True)
+    assert (peer.body(short), peer.body(first)) == (b"16", b"131072")
+    assert peer.connections.kept_bytes == 0
+
+
+async def test_who_has_gone_leaves_nothing_to_the_garbage_collector() -> None:
+    peer = Peer(Length)
+    kept: list[weakref.ref[Handler]] = []
+    route = peer.door._route  # what it makes is seen on its way
+
+    def noted(exchange: Exchange) -> Handler:
+        handler = route(exchange)
+        kept.append(weakref.ref(handler))
+        return handler
+
+    peer.door._route = noted
+    gc.disable()
+    try:
+        await peer.ask(body=b"answered")
+        number = await peer.begin()
+        await peer.say(number, b"given up")
+        peer.http2.reset_stream(number)
+        await peer.begin()
+        await peer.talk()
+        codec = weakref.ref(peer.connection._codec)
+        peer.wire.abort()
+        await settle()
+
+        assert [each() for each in kept] == [None, None, None]
+        assert codec() is None
+    finally:
+        gc.enable()
+
+
+async def test_an_upload_in_crumbs_counts_what_it_takes() -> None:
+    peer = Peer(Length)
+    number = await peer.begin()
+
+    for _ in range(10):
+        await peer.say(number, b"12345678")
+
+    assert peer.connections.kept_bytes == 10 * (8 + PIECE_BYTES)
+
+
+async def test_an_upload_that_crawls_is_given_up_when_others_wait_for_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kept_bodies, "CONNECTION_KEPT_BYTES", 30_000)
+    peer = Peer(Length)
+    crawling, brisk = await peer.begin(), await peer.begin()
+    for _ in range(3):
+        await peer.say(crawling, b"x")
+        await peer.say(brisk, bytes(12_000))
+        await peer.timers.advance(30.0)
+        await peer.talk()
+
+    assert peer.of(h2.events.StreamReset, crawling)
+    assert not peer.of(h2.events.StreamReset, brisk)
+    assert peer.connections.struck["stalled_upload"] == 1
+
+
+async def test_a_page_whose_request_is_never_whole_is_given_up() -> None:
+    begun: list[Exchange] = []
+
+    class Page(Handler):
+        def __init__(self, exchange: Exchange) -> None:
+            exchange.when_room(lambda: begun.append(exchange))
+
+    peer = Peer(Page)
+    stalled = [await peer.begin() for _ in range(page_queue.MOST_PAGES)]
+    await peer.say(stalled[0], b"{")
+    assert len(begun) == page_queue.MOST_PAGES
+
+    for _ in range(2):
+        await peer.timers.advance(30.0)
+        await peer.talk()
+    await peer.timers.advance(30.0)
+    await peer.ask("GET")
+
+    assert all(peer.of(h2.events.StreamReset, number) for number in stalled)
+    assert len(begun) == page_queue.MOST_PAGES + 1, "they would hold up all others for ever"
