@@ -10,6 +10,7 @@ than there was, then again, and more seldom each time that it brings little.
 
 import asyncio
 import ctypes
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,8 @@ class Trimming:
         self._resident = resident
         self._least = self._left = resident()
         self._pause = LOOK_SECONDS
+        self._in_vain = 0
+        """Trials in a row that brought little."""
         self._slept = 0.0
 
     def look(self) -> None:
@@ -44,27 +47,37 @@ class Trimming:
         self._least = min(self._least, before)
         self._slept += LOOK_SECONDS
         if before - self._left > max(WORTH_BYTES, self._left * WORTH_SHARE):
-            self._pause = LOOK_SECONDS
+            self._pause, self._in_vain = LOOK_SECONDS, 0
         if before - self._least < WORTH_BYTES or self._slept < self._pause:
             return
         self._trim()
         self._slept = 0.0
         self._left = self._resident()
-        brought_little = before - self._left < before * WORTH_SHARE
-        self._pause = min(2 * self._pause, MOST_SECONDS) if brought_little else LOOK_SECONDS
+        is_in_vain = before - self._left < before * WORTH_SHARE
+        self._in_vain = self._in_vain + 1 if is_in_vain else 0
+        # What grew a moment ago may be free the next time.
+        self._pause = min(2 * self._pause, MOST_SECONDS) if self._in_vain > 1 else LOOK_SECONDS
 
 
 async def give_memory_back() -> None:
     """Look from time to time, until cancelled; where it cannot be done, do nothing."""
     try:
         trim = ctypes.CDLL(None).malloc_trim
-        # In a thread it would hold the loop as well: whoever allocates waits for it.
-        trimming = Trimming(lambda: trim(0), _resident_bytes)
+        trimming = Trimming(lambda: _collect_and(trim), _resident_bytes)
     except (AttributeError, OSError, TypeError):
         return  # another C library than glibc, or no Linux
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         trimming.look()
+
+
+def _collect_and(trim: Callable[[int], object]) -> None:
+    """Let go of what refers to itself, as connections and their tasks do, and trim.
+
+    In a thread it would hold the loop as well: whoever allocates waits for it.
+    """
+    gc.collect()
+    trim(0)
 
 
 def _resident_bytes() -> int:

@@ -35,17 +35,18 @@ class Door:
         self._route = route
         self._on_error = on_error
         self._open = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle: asyncio.Event | None = None
+        """There while somebody waits for it: requests come and go far more often."""
 
     async def wait_idle(self) -> None:
         """Return when no request is being answered, and no WebSocket open."""
-        await self._idle.wait()
+        while self._open:
+            self._idle = self._idle or asyncio.Event()
+            self._idle.clear()
+            await self._idle.wait()
 
     def open(self, exchange: Exchange) -> Handler:
         """Return who answers; it may have done so already."""
-        if not self._open:
-            self._idle.clear()
         self._open += 1
         try:
             return self._route(exchange)
@@ -56,7 +57,6 @@ class Door:
 
     async def converse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a WebSocket, from its handshake on, until it is over."""
-        self._idle.clear()
         self._open += 1
         try:
             await self._sockets(scope, receive, send)
@@ -71,7 +71,7 @@ class Door:
     def close(self) -> None:
         """Take note that one of those that were opened is over."""
         self._open -= 1
-        if not self._open:
+        if self._idle is not None and not self._open:
             self._idle.set()
 
     def fail(self, exchange: Exchange, handler: Handler, error: Exception) -> None:

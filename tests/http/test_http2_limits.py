@@ -1,7 +1,5 @@
 """What a peer of HTTP/2 may do to one connection, and where it ends."""
 
-import gc
-import weakref
 from collections.abc import Callable
 
 import h2.events
@@ -17,11 +15,9 @@ from hyperframe.frame import (
 )
 
 from miniqueue_py.http.exchange import ROOM_BYTES, Exchange, Handler, WholeBody
-from miniqueue_py.http.servers import kept_bodies, page_queue
 from miniqueue_py.http.servers.connections import MOST_UNSENT_BYTES
 from miniqueue_py.http.servers.http2_connection import MOST_HEARD_BYTES
 from miniqueue_py.http.servers.http2_requests import CRAMMED_BYTES
-from miniqueue_py.http.servers.kept_bodies import PIECE_BYTES
 from miniqueue_py.http.servers.page_queue import CONNECTION_UNSENT_BYTES
 from miniqueue_py.http.servers.room_line import LOOKS_A_TURN
 from miniqueue_py.http2.codec import ENHANCE_YOUR_CALM
@@ -281,6 +277,23 @@ async def test_a_peer_that_does_not_read_is_not_read_for_long() -> None:
     assert peer.wire.is_being_read
 
 
+async def test_what_such_a_peer_sent_already_waits_until_it_reads() -> None:
+    listeners = Listeners()
+    peer = Peer(listeners)
+    await peer.talk()
+    peer.connection.pause_writing()
+
+    await peer.send(b"".join(head(number, ends=True) for number in range(1, 16_001, 2)))
+    for _ in range(300):
+        await settle()
+    assert len(listeners.all) * len(head(1)) < 2 * MOST_HEARD_BYTES
+
+    peer.connection.resume_writing()
+    for _ in range(300):
+        await settle()
+    assert len(listeners.all) == 8000
+
+
 async def test_an_answer_that_is_over_and_not_taken_can_be_broken_off() -> None:
     listeners = Listeners()
     peer = Peer(listeners)
@@ -296,105 +309,3 @@ async def test_an_answer_that_is_over_and_not_taken_can_be_broken_off() -> None:
     await peer.talk()
 
     assert peer.of(h2.events.StreamReset, number)
-
-
-# Uploads
-
-
-async def test_an_upload_is_refused_when_all_that_is_kept_is_too_much(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(kept_bodies, "MOST_KEPT_BYTES", 100_000)
-    monkeypatch.setattr(kept_bodies, "MOST_KEPT_IN_ALL_BYTES", 200_000)
-    peer = Peer(Length)
-    first, second = await peer.begin(), await peer.begin()
-    for _ in range(8):
-        await peer.say(first, bytes(16384))
-
-    for _ in range(8):
-        await peer.say(second, bytes(16384))
-    assert peer.status(second) == 503
-    assert peer.connections.kept_bytes == 8 * (16384 + PIECE_BYTES)
-
-    short = await peer.ask(body=b"short ones go on")
-    await peer.say(first, b"", is_last=True)
-    assert (peer.body(short), peer.body(first)) == (b"16", b"131072")
-    assert peer.connections.kept_bytes == 0
-
-
-async def test_who_has_gone_leaves_nothing_to_the_garbage_collector() -> None:
-    peer = Peer(Length)
-    kept: list[weakref.ref[Handler]] = []
-    route = peer.door._route  # what it makes is seen on its way
-
-    def noted(exchange: Exchange) -> Handler:
-        handler = route(exchange)
-        kept.append(weakref.ref(handler))
-        return handler
-
-    peer.door._route = noted
-    gc.disable()
-    try:
-        await peer.ask(body=b"answered")
-        number = await peer.begin()
-        await peer.say(number, b"given up")
-        peer.http2.reset_stream(number)
-        await peer.begin()
-        await peer.talk()
-        codec = weakref.ref(peer.connection._codec)
-        peer.wire.abort()
-        await settle()
-
-        assert [each() for each in kept] == [None, None, None]
-        assert codec() is None
-    finally:
-        gc.enable()
-
-
-async def test_an_upload_in_crumbs_counts_what_it_takes() -> None:
-    peer = Peer(Length)
-    number = await peer.begin()
-
-    for _ in range(10):
-        await peer.say(number, b"12345678")
-
-    assert peer.connections.kept_bytes == 10 * (8 + PIECE_BYTES)
-
-
-async def test_an_upload_that_crawls_is_given_up_when_others_wait_for_memory(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(kept_bodies, "CONNECTION_KEPT_BYTES", 30_000)
-    peer = Peer(Length)
-    crawling, brisk = await peer.begin(), await peer.begin()
-    for _ in range(3):
-        await peer.say(crawling, b"x")
-        await peer.say(brisk, bytes(12_000))
-        await peer.timers.advance(30.0)
-        await peer.talk()
-
-    assert peer.of(h2.events.StreamReset, crawling)
-    assert not peer.of(h2.events.StreamReset, brisk)
-    assert peer.connections.struck["stalled_upload"] == 1
-
-
-async def test_a_page_whose_request_is_never_whole_is_given_up() -> None:
-    begun: list[Exchange] = []
-
-    class Page(Handler):
-        def __init__(self, exchange: Exchange) -> None:
-            exchange.when_room(lambda: begun.append(exchange))
-
-    peer = Peer(Page)
-    stalled = [await peer.begin() for _ in range(page_queue.MOST_PAGES)]
-    await peer.say(stalled[0], b"{")
-    assert len(begun) == page_queue.MOST_PAGES
-
-    for _ in range(2):
-        await peer.timers.advance(30.0)
-        await peer.talk()
-    await peer.timers.advance(30.0)
-    await peer.ask("GET")
-
-    assert all(peer.of(h2.events.StreamReset, number) for number in stalled)
-    assert len(begun) == page_queue.MOST_PAGES + 1, "they would hold up all others for ever"

@@ -7,7 +7,6 @@ nothing else happens in the test meanwhile.
 import contextlib
 import socket
 import ssl
-import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -77,11 +76,6 @@ class RawConnection:
         except OSError:
             return False
         return True
-
-    def vanish(self) -> None:
-        """Be gone without a word: what comes from now on is answered by a reset of TCP."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._socket.close()
 
     def hang_up(self) -> None:
         """Say nothing more, and wait until the server has taken it all in and closed."""

@@ -59,7 +59,9 @@ class Http2Connection(asyncio.Protocol):
         self._is_blocked = False
         """The socket takes no more at present."""
         self._heard_blocked = 0
-        """Bytes that came since then."""
+        """Bytes that were parsed since then."""
+        self._is_held = False
+        """What was read waits for the socket: the peer does not take what it asked for."""
         self._is_struck = False
         """It was counted why the connection ends."""
         self._is_draining = self._is_closed = False
@@ -77,8 +79,6 @@ class Http2Connection(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_blocked:
-            self._heard_blocked += len(data)
         if self._has_more or self._unparsed:
             self._unparsed.append(data)
         else:
@@ -93,6 +93,8 @@ class Http2Connection(asyncio.Protocol):
         self._connections.discard(self)
         if not self.lost.done():
             self.lost.set_result(None)
+        # It refers to this protocol: TLS's 50 KB would wait for the garbage collector.
+        self._transport = cast("asyncio.Transport", None)
 
     def pause_writing(self) -> None:
         self._is_blocked = True
@@ -101,6 +103,9 @@ class Http2Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._is_blocked = False
         self._flush()
+        if self._is_held and not self._is_blocked:
+            self._is_held = False
+            self._loop.call_soon(self._go_on)
         self._set_reading()
 
     # Reading, a turn at a time
@@ -109,6 +114,8 @@ class Http2Connection(asyncio.Protocol):
         if len(data) > TURN_BYTES:
             self._unparsed.appendleft(data[TURN_BYTES:])
             data = data[:TURN_BYTES]
+        if self._is_blocked:
+            self._heard_blocked += len(data)
         self._codec.feed(data)
         self._dispatch()
 
@@ -125,7 +132,9 @@ class Http2Connection(asyncio.Protocol):
             self._has_more = False
             self._codec.end(ENHANCE_YOUR_CALM)
         if self._has_more or self._unparsed:
-            self._loop.call_soon(self._go_on)
+            self._is_held = self._is_overdue
+            if not self._is_held:
+                self._loop.call_soon(self._go_on)
         self._flush()
         self._set_reading()
 
@@ -177,6 +186,8 @@ class Http2Connection(asyncio.Protocol):
         while not self._is_blocked and (data := self._codec.take(WRITE_BYTES)):
             self._transport.write(data)
             has_written = True
+            if len(data) < WRITE_BYTES // 2:  # far from full, so there was no more: do not ask
+                break
         self._requests.note_taken(has_written=has_written)
         if self._codec.is_broken and not self._requests.is_goodbye_said:
             self._note_struck("protocol")
@@ -204,8 +215,9 @@ class Http2Connection(asyncio.Protocol):
         self._flush_soon()
 
     def abort(self) -> None:
-        """End at once."""
-        self._transport.abort()
+        """End at once. Idempotent."""
+        if not self.lost.done():
+            self._transport.abort()
 
     def _close(self) -> None:
         """Say goodbye, and close behind what is on its way."""
@@ -213,4 +225,10 @@ class Http2Connection(asyncio.Protocol):
         while data := self._codec.take(WRITE_BYTES):
             self._transport.write(data)
         self._is_closed = True
-        self._transport.close()
+        if self._is_struck:
+            self._requests.leave()  # TLS's goodbye may take long; what is held comes back now
+        if self._is_struck and self._is_blocked:
+            # Who broke a rule and takes nothing would be waited for, and read, for 30 s more.
+            self._transport.abort()
+        else:
+            self._transport.close()
