@@ -26,7 +26,7 @@ async def main(url: str, ca: str, messages: int, size: int, credit: int) -> None
             report("consumed", messages, perf_counter() - begin)
         finally:
             with anyio.CancelScope(shield=True):
-                await queue.purge(topic)
+                await queue.delete(topic)
 
 
 async def consume(queue: Client, topic: str, messages: int, credit: int) -> None:

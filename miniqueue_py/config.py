@@ -81,6 +81,9 @@ class Settings:
     keepalive_seconds: float = setting(
         "keepalive", duration("1s", "9h"), "30s", "silence until a client is asked if it is there"
     )
+    max_wait_seconds: float = limit_setting(
+        "max-wait", duration("1s", "24h"), "1m", "a request to /receive waits no longer"
+    )
     max_connections: int = limit_setting(
         "max-connections", parse_count, "0", "open at once; 0: as many as descriptors allow"
     )

@@ -59,6 +59,17 @@ class UnknownContentType(BadRequest):
         super().__init__(f"Content-Type {content_type!r} is not taken here; send {known}")
 
 
+class EncodedBody(UnknownContentType):
+    """The body is compressed, or encoded otherwise: send it as it is."""
+
+    def __init__(self, encoding: str) -> None:
+        # Past the words of a type: what is wrong is how it travels.
+        super(UnknownContentType, self).__init__(
+            f"Content-Encoding {encoding!r} is not taken here: its bytes are no lines; "
+            "send the lines as they are"
+        )
+
+
 class Contradiction(MiniqueueError):
     """A setting contradicts another: change one of them."""
 
@@ -159,12 +170,17 @@ class BatchTakenOver(MiniqueueError):
 
 
 class TooMuchHeld(MiniqueueError):
-    """Receipts hold as much as the broker keeps in memory: settle some, then repeat."""
+    """Receipts hold as much as the broker keeps in memory: settle some, then repeat.
 
-    def __init__(self) -> None:
+    `whose` share is used up, if there is room for others.
+    """
+
+    def __init__(self, whose: str = "") -> None:
+        deliveries = f"deliveries {whose}" if whose else "deliveries"
         super().__init__(
-            "too many deliveries are held by receipts; settle some, or wait for their leases"
+            f"too many {deliveries} are held by receipts; settle some, or wait for their leases"
         )
+        self.whose = whose
 
 
 class Unavailable(MiniqueueError):
@@ -218,6 +234,14 @@ class DiskFull(StorageUnavailable):
 
     def __init__(self, cause: str = "the disk is full") -> None:
         super().__init__(cause)
+
+
+class NotSynced(MiniqueueError):
+    """The broker has stopped, and what it wrote last could not be put on the disk."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"what was written last could not be put on the disk: {cause}")
+        self.cause = cause
 
 
 class StorageCorrupt(MiniqueueError):

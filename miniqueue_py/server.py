@@ -6,8 +6,9 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import uvloop
@@ -19,17 +20,21 @@ from miniqueue_py.broker.clock import SystemClock
 from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.broker.timekeeper import Timekeeper
+from miniqueue_py.certificate_paths import certificate_paths
+from miniqueue_py.certificates import ensure_development_certificates
 from miniqueue_py.config import Settings
 from miniqueue_py.dialect_address import DialectAddress
-from miniqueue_py.errors import BadSetting
+from miniqueue_py.errors import BadSetting, NotSynced, StorageUnavailable
 from miniqueue_py.freed_memory import give_memory_back
 from miniqueue_py.http.batch import FAREWELL_SECONDS
 from miniqueue_py.http.dialects.options import TASKS, DialectOptions, ZapqOptions, ZoldyqOptions
 from miniqueue_py.http.doors import Desk, Doors
-from miniqueue_py.http.listener import open_listener, url_of
+from miniqueue_py.http.listener import Credentials, open_listener, url_of
 from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
 from miniqueue_py.http.servers.hypercorn import run_hypercorn
 from miniqueue_py.http2.choose import codec_name
+from miniqueue_py.refused_start import nothing_left_if_refused
+from miniqueue_py.signals import ending_signals
 from miniqueue_py.storage import open_storage
 from miniqueue_py.telemetry import structlog
 from miniqueue_py.telemetry.metrics import Metrics
@@ -46,18 +51,19 @@ LAST_ANSWERS_SECONDS = FAREWELL_SECONDS + 0.5
 """Beyond -drain: the last lines of streams are on their way."""
 
 
-def run(settings: Settings, *, certificate: Path, key: Path) -> int:
+def run(settings: Settings, development_certificates: Path) -> int:
     """Serve until a signal; return the exit code.
 
-    Raises BadSetting and DatabaseRefused before anything is served.
+    Raises BadSetting and DatabaseRefused before anything is served, and leaves nothing
+    behind then: what is made is made when all ports are bound. Raises NotSynced at the end.
     """
     codec_name()  # told here if it is wrong, and not to the first client
     _open_the_files_we_may()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(settings, certificate, key))
+        return runner.run(_serve(settings, development_certificates))
 
 
-async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
+async def _serve(settings: Settings, development_certificates: Path) -> int:
     stop, drained = asyncio.Event(), asyncio.Event()
     _on_signals(stop)
     with ExitStack() as listeners:
@@ -68,8 +74,17 @@ async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
             for address in settings.dialects
         ]
         dialects = [(address, url_of(port, "http")) for address, port in ports]
+        listeners.enter_context(
+            nothing_left_if_refused(_made_at_start(settings, development_certificates))
+        )
+        credentials = _credentials(settings, development_certificates)
         async with _open_desk(settings) as desk:
-            doors = Doors(desk, drain_seconds=settings.drain_seconds, on_error=_tell_failed)
+            doors = Doors(
+                desk,
+                drain_seconds=settings.drain_seconds,
+                max_wait_seconds=settings.max_wait_seconds,
+                on_error=_tell_failed,
+            )
             connections = desk.connections
 
             async def until_drained() -> None:
@@ -87,12 +102,31 @@ async def _serve(settings: Settings, certificate: Path, key: Path) -> int:
                 for address, port in ports:
                     door = doors.of_dialect(address.name)
                     servers.create_task(run_hypercorn(door, connections, port, None, drained.wait))
-                credentials = certificate, key
                 servers.create_task(
                     run_hypercorn(doors.native, connections, listener, credentials, until_drained)
                 )
     log.info("broker.stopped")
     return 0
+
+
+def _credentials(settings: Settings, development_certificates: Path) -> Credentials:
+    """Return the certificate to show and its key, made if need be. Raises BadSetting."""
+    if settings.certificate and settings.key:
+        return settings.certificate, settings.key
+    made = ensure_development_certificates(development_certificates, datetime.now(UTC))
+    log.info("certificate.development", ca=str(made.authority))
+    return made.certificate, made.key
+
+
+def _made_at_start(settings: Settings, development_certificates: Path) -> Iterator[Path]:
+    """Yield what may be made before anything is served."""
+    if settings.certificate is None:
+        made = certificate_paths(development_certificates)
+        yield from (made.authority, made.authority_key, made.certificate, made.key)
+    if settings.database != "memory:":
+        yield Path(settings.database.removeprefix("leveldb:"))
+    if settings.zapq_snapshots is not None:
+        yield settings.zapq_snapshots
 
 
 def _listen(
@@ -124,6 +158,7 @@ def _tell_failed(path: str, error: Exception) -> None:
 @asynccontextmanager
 async def _open_desk(settings: Settings) -> AsyncIterator[Desk]:
     """Open everything that doors stand in front of."""
+    options = _dialect_options(settings)
     storage = open_storage(
         settings.database,
         fsync=settings.fsync,
@@ -150,14 +185,17 @@ async def _open_desk(settings: Settings) -> AsyncIterator[Desk]:
                 Snapshots(storage, clock),
                 metrics,
                 task_rates,
-                _dialect_options(settings),
+                options,
                 Connections(_connection_limits(settings)),
             )
         finally:
             ticking.cancel()
             trimming.cancel()
     finally:
-        await storage.aclose()
+        try:
+            await storage.aclose()
+        except StorageUnavailable as error:
+            raise NotSynced(error.cause) from error
 
 
 def _connection_limits(settings: Settings) -> ConnectionLimits:
@@ -209,16 +247,19 @@ async def _drain(
 
 
 def _on_signals(stop: asyncio.Event) -> None:
-    """Drain at the first SIGTERM or SIGINT; leave at once, with 130, at the second."""
+    """Drain at the first SIGTERM, SIGINT or SIGHUP; leave at once, with 130, at the second.
 
-    def stop_or_leave() -> None:
-        if stop.is_set():
+    A second SIGHUP is none: where a terminal closes, the kernel and its shell both send one.
+    """
+
+    def stop_or_leave(number: int) -> None:
+        if stop.is_set() and number != signal.SIGHUP:
             os._exit(130)
         stop.set()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop_or_leave)
+    for number in ending_signals():
+        loop.add_signal_handler(number, stop_or_leave, number)
 
 
 def _open_the_files_we_may() -> None:

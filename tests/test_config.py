@@ -82,6 +82,7 @@ def test_without_arguments_the_defaults_hold() -> None:
         fsync_interval_seconds=0.05,
         drain_seconds=10.0,
         keepalive_seconds=30.0,
+        max_wait_seconds=60.0,
         max_message_bytes=1024 * 1024,
         max_msgs=0,
         max_bytes=0,

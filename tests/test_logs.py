@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 import structlog
 
-from miniqueue_py.telemetry.logs import configure_logs
+from miniqueue_py.telemetry.logs import configure_logs, dropped_line
+from tests.broker.counting import counted
+
+UNSEEN = "\x1b[31m\r\u2028\u2029\u202e\u200f\u0085\U000e0001"
+"""What steers a terminal, begins a line somewhere, or turns one around."""
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +96,28 @@ def test_a_terminal_gets_colours() -> None:
     assert "\x1b[" in terminal.getvalue()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+@pytest.mark.parametrize("human", [False, True])
+def test_nothing_in_a_name_begins_a_line_or_turns_one_around(*, human: bool, encoding: str) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, errors="backslashreplace")
+    configure_logs("info", human=human, stream=stream)
+    name = f"gr\u00f6\u00dfe{UNSEEN}"
+
+    structlog.get_logger().info("topic.deleted", topic=name, policy={"deadLetter": name})
+    structlog.get_logger().error("broker.failed", exc_info=ValueError(UNSEEN))
+
+    text = raw.getvalue().decode(encoding)
+    assert not [each for each in text if not each.isprintable() and each != "\n"]
+    assert "\\u202e" in text
+    if not human:
+        told, failed = map(json.loads, text.splitlines())
+        assert told["topic"] == told["policy"]["deadLetter"] == name
+        assert failed["exception"].endswith(f"ValueError: {UNSEEN}")
+    elif encoding == "utf-8":
+        assert "topic=gr\u00f6\u00dfe\\x1b" in text
+
+
 def test_a_librarys_warning_is_a_line_like_ours_and_comes_once(stream: io.StringIO) -> None:
     configure_logs("info", human=False, stream=stream)
     configure_logs("info", human=False, stream=stream)
@@ -131,6 +157,27 @@ def test_disabled_silences_the_libraries_too(
 
     assert stream.getvalue() == ""
     assert capfd.readouterr().err == ""
+
+
+def test_lines_that_were_dropped_are_told_as_a_line_of_the_log(stream: io.StringIO) -> None:
+    line = json.loads(dropped_line(human=False, stream=stream)(17))
+    words = dropped_line(human=True, stream=stream)(17)
+
+    assert list(line) == ["timestamp", "level", "event", "lines"]
+    assert (line["level"], line["event"], line["lines"]) == ("warning", "log.dropped", 17)
+    assert "log.dropped" in words
+    assert "lines=17" in words
+
+
+def test_a_line_that_is_not_written_costs_nothing(stream: io.StringIO) -> None:
+    configure_logs("info", human=False, stream=stream)
+    log = structlog.get_logger("miniqueue").bind()
+
+    with counted() as calls:
+        log.debug("message.published", topic="orders", messages=1)
+
+    assert calls.ours == 0
+    assert stream.getvalue() == ""
 
 
 def test_the_broker_outlives_the_reader_of_its_log(stream: io.StringIO) -> None:

@@ -5,6 +5,8 @@ from structlog.testing import capture_logs
 
 from miniqueue_py.broker.delivery import ACK, Bury, Delivery
 from miniqueue_py.broker.events import (
+    ClockStepped,
+    Deleted,
     Delivered,
     Event,
     Expired,
@@ -15,6 +17,7 @@ from miniqueue_py.broker.events import (
     Redriven,
     Restored,
     Settled,
+    StorageDamaged,
     StorageFailed,
     StorageRecovered,
 )
@@ -38,7 +41,8 @@ def lines(event: Event, level: str) -> list[dict[str, object]]:
 @pytest.mark.parametrize(
     ("event", "line"),
     [
-        (Purged("orders"), {"event": "topic.deleted", "topic": "orders"}),
+        (Deleted("orders"), {"event": "topic.deleted", "topic": "orders"}),
+        (Purged("orders", 3), {"event": "topic.purged", "topic": "orders", "messages": 3}),
         (Loaded("zapq", 3), {"event": "topic.loaded", "topic": "zapq", "messages": 3}),
         (Redriven("graves", 3), {"event": "topic.redriven", "topic": "graves", "messages": 3}),
         (StorageRecovered(), {"event": "storage.recovered"}),
@@ -74,6 +78,22 @@ def test_failure_of_storage_is_an_error() -> None:
         "publishing": "refused",
         "log_level": "error",
     }
+
+
+def test_damage_is_an_error() -> None:
+    [line] = lines(StorageDamaged("messages of topic 'a' cannot be read"), "info")
+
+    assert line == {
+        "event": "storage.damaged",
+        "what": "messages of topic 'a' cannot be read",
+        "log_level": "error",
+    }
+
+
+def test_clock_that_was_set_is_a_warning() -> None:
+    assert lines(ClockStepped(-3600.00049), "info") == [
+        {"event": "clock.stepped", "by_s": -3600.0, "log_level": "warning"}
+    ]
 
 
 def test_dead_letters_are_told_with_their_reason_in_one_line() -> None:

@@ -6,25 +6,18 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from miniqueue_py.broker.broker import Broker
-from miniqueue_py.broker.delivery import REDRIVE, Delivery
+from miniqueue_py.broker.delivery import REDRIVE, Redrive
 from miniqueue_py.broker.events import Observers, PolicySet, Redriven
+from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.message import Message
 from miniqueue_py.broker.policy import TopicPolicy
-from miniqueue_py.broker.storage import Storage, TopicStatistics
+from miniqueue_py.broker.redriving import ALL_LETTERS, Letters, Redriving
+from miniqueue_py.broker.storage import Sight, Storage, TopicStatistics
 from miniqueue_py.errors import BadTopicName, Contradiction, TopicNotFound
 from miniqueue_py.topic_names import LONGEST_NAME_BYTES, check_topic_name
 
-_REDRIVEN_A_TURN = 500
-_REDRIVEN_BYTES_A_TURN = 1 << 20
-
 ENOUGH_PEEKED_BYTES = 1 << 20
 """A look at what comes next shows no further message behind so many bytes of bodies."""
-
-MOST_PASSED_OVER = 10_000
-"""Messages that are no dead letters which a redrive holds aside until it is done."""
-
-MOST_BYTES_PASSED_OVER = 1 << 24
-"""And their bytes."""
 
 _NAMES_A_TURN = 5000
 
@@ -117,6 +110,11 @@ class Administration:
         self._check_known(topic)
         await self._set(topic, replace(self._storage.policy(topic), is_paused=False))
 
+    async def purge(self, topic: str) -> None:
+        """Remove every message of a topic, and keep its policy. Raises TopicNotFound."""
+        self._check_known(topic)
+        await self._broker.purge(topic)
+
     def peek(self, topic: str, limit: int) -> Sequence[Message]:
         """Return what would be delivered next, no more behind ENOUGH_PEEKED_BYTES.
 
@@ -125,47 +123,50 @@ class Administration:
         self._check_known(topic)
         return self._storage.peek(topic, limit, ENOUGH_PEEKED_BYTES, self._broker.clock.now())
 
-    async def redrive(self, topic: str, limit: int | None = None) -> int:
+    async def look(self, topic: str, state: State, limit: int) -> Sequence[Sight]:
+        """Return what is in that state, as `peek` does, in its order; see `Storage.look`.
+
+        Others have their turn in between: what is delayed of all topics lies
+        together, and has to be gone through. Raises TopicNotFound.
+        """
+        self._check_known(topic)
+        sights: list[Sight] = []
+        room = ENOUGH_PEEKED_BYTES
+        after = None
+        while len(sights) < limit and room > 0:
+            now = self._broker.clock.now()
+            look = self._storage.look(topic, state, limit - len(sights), room, now, after)
+            sights += look.sights
+            room -= sum(len(sight.message.body) for sight in look.sights)
+            after = look.next
+            if after is None:
+                break
+            await asyncio.sleep(0)
+        return sights
+
+    async def redrive(
+        self,
+        topic: str,
+        limit: int | None = None,
+        wanted: Letters = ALL_LETTERS,
+        to: Redrive = REDRIVE,
+    ) -> int:
         """Return dead letters of this topic to where they came from; say how many.
 
         Those that are ready now, in their order, to the back, with their
-        attempts forgotten. Messages that are no dead letters stay where they
-        are; past MOST_PASSED_OVER of them, or MOST_BYTES_PASSED_OVER, no
-        further dead letter is looked for. Raises TopicNotFound.
+        attempts forgotten; or `to` another topic, which has to exist. Messages
+        that are no dead letters stay where they are. Raises TopicNotFound, and
+        Contradiction for letters that would go where they are.
         """
         self._check_known(topic)
-        redriven = 0
-        unseen = self._storage.statistics(topic).ready
-        """Not more: a letter that dies again while this goes on is not sent in circles."""
-        passed_over: list[Delivery] = []
-        room = MOST_BYTES_PASSED_OVER
-        try:
-            while len(passed_over) <= MOST_PASSED_OVER and room > 0:
-                wanted = unseen if limit is None else min(unseen, limit - redriven)
-                taken, expired = self._take(topic, wanted)
-                if not taken and not expired:
-                    break
-                dead = [each for each in taken if each.message.extras.origin is not None]
-                others = [each for each in taken if each.message.extras.origin is None]
-                passed_over += others
-                room -= sum(len(each.message.body) for each in others)
-                self._storage.settle(dead, REDRIVE)
-                redriven += len(dead)
-                unseen -= len(taken) + expired
-                await asyncio.sleep(0)
-        finally:
-            self._storage.settle(passed_over, REDRIVE)
+        if to.topic == topic:
+            raise Contradiction(f"to names {topic!r}, where the dead letters are already")
+        if to.topic is not None:
+            self._check_known(to.topic)
+        redriving = Redriving(self._storage, self._broker.clock, topic, wanted, to)
+        redriven = await redriving.run(limit)
         self._observers.tell(Redriven(topic, redriven))
         return redriven
-
-    def _take(self, topic: str, wanted: int) -> tuple[Sequence[Delivery], int]:
-        """Take what is first, as much as is good for one turn; say how many had expired."""
-        if wanted <= 0:
-            return (), 0
-        limit, now = min(wanted, _REDRIVEN_A_TURN), self._broker.clock.now()
-        expired = self._storage.statistics(topic).expired
-        taken = self._storage.lease(topic, limit, _REDRIVEN_BYTES_A_TURN, now)
-        return taken, self._storage.statistics(topic).expired - expired
 
     async def _set(self, topic: str, policy: TopicPolicy) -> None:
         await self._storage.set_policy(topic, policy)

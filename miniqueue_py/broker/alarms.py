@@ -38,6 +38,16 @@ class Alarms(Generic[Key]):
         self._at.pop(key, None)
         self._tidy()
 
+    @property
+    def first(self) -> float | None:
+        """When the next goes off, if any is set."""
+        while self._heap:
+            at, _, key = self._heap[0]
+            if self._at.get(key) == at:
+                return at
+            heappop(self._heap)
+        return None
+
     def pop_due(self, now: float) -> Key | None:
         """Return somebody whose alarm goes off, the earliest first; it is not set any more."""
         while self._heap and self._heap[0][0] <= now:

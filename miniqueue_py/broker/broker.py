@@ -11,17 +11,18 @@ from functools import partial
 from random import random
 
 from miniqueue_py.broker.admission import NO_CAPS, Caps, Limits, admit
-from miniqueue_py.broker.alarms import Alarms
 from miniqueue_py.broker.batches import Batches, BatchWriter
 from miniqueue_py.broker.claims import Claims
 from miniqueue_py.broker.clock import Clock
 from miniqueue_py.broker.events import Observers
+from miniqueue_py.broker.expiry import Expiry
 from miniqueue_py.broker.gathering import Gathering, OnDone
 from miniqueue_py.broker.message import Publication, Stored
+from miniqueue_py.broker.next_look import NextLook
 from miniqueue_py.broker.receipts import Receipts
 from miniqueue_py.broker.reports import Reports
 from miniqueue_py.broker.settling import Decision, Settler
-from miniqueue_py.broker.storage import Storage, Totals
+from miniqueue_py.broker.storage import Storage, Totals, hide
 from miniqueue_py.broker.subscriber import Subscriber
 from miniqueue_py.broker.topic import Topic
 from miniqueue_py.errors import MiniqueueError, ShuttingDown, StorageUnavailable
@@ -52,12 +53,13 @@ class Broker:
         self._observers = observers
         self.reports = Reports(storage, observers)
         self._settler = Settler(storage, clock, observers, chance)
-        self.receipts = Receipts(self._settler, clock)
+        look = NextLook(clock)
+        self.receipts = Receipts(self._settler, clock, look)
         self.claims = Claims(self, storage, self._settler, self.receipts, observers)
         self.batches = Batches(storage, clock)
         self._gathering = Gathering(self._append, self.reports)
         self._topics: dict[str, Topic] = {}
-        self._leaseholders: Alarms[Subscriber] = Alarms()
+        self.expiry = Expiry(self.receipts, look)
         self._drained = asyncio.Event()
         storage.watch(self._on_ready)
 
@@ -147,7 +149,7 @@ class Broker:
             self._observers,
             on_change,
             lease_seconds=lease_seconds,
-            on_lease=self._leaseholders.set,
+            on_lease=self.expiry.watch,
         )
         topic.subscribers.add(subscriber)
         return subscriber
@@ -162,7 +164,7 @@ class Broker:
             else:
                 subscriber.leave(Decision.LEFT)
         finally:  # others may have stumbled over what it gave back
-            self._leaseholders.drop(subscriber)
+            self.expiry.forget(subscriber)
             if not topic.subscribers and self._topics.get(topic.name) is topic:
                 del self._topics[topic.name]
             self._tell_drained()
@@ -193,19 +195,38 @@ class Broker:
         """Return when all that was settled so far is durable. Raises StorageUnavailable."""
         await self._storage.settled()
 
-    async def purge(self, topic: str) -> None:
-        """Remove every message of the topic, and of no other. Raises StorageUnavailable."""
+    async def delete(self, topic: str) -> None:
+        """Remove a topic with all that is in it, and no other. Raises StorageUnavailable."""
         self._gathering.flush()
-        await self._storage.purge(topic)
-        self.reports.purged(topic)
+        was_there = self._storage.knows(topic)
+        async with self.receipts.deleting(topic):
+            await self._storage.purge(topic)
+        if was_there:
+            self.reports.deleted(topic)
 
-    async def tick(self) -> None:
-        """Make every move whose time has come, some in each turn of the loop."""
-        now = self.clock.now()
-        has_more = True
-        while has_more:
-            has_more = self._expire_leases(now)
-            await asyncio.sleep(0)
+    async def purge(self, topic: str) -> None:
+        """Remove every message of a topic, in whatever state, and keep its policy.
+
+        It begins anew otherwise: its counts, the keys it knows. Raises StorageUnavailable.
+        """
+        self._gathering.flush()
+        messages = self._storage.statistics(topic).messages
+        async with self.receipts.deleting(topic):
+            await self._storage.replace(topic, hide(f"purging {topic}"))
+        self.reports.purged(topic, messages)
+
+    async def tick(self, absent_since: float | None = None) -> None:
+        """Make every move whose time has come, some in each turn of the loop.
+
+        A broker that was absent since then, a monotonic reading, could not hear who
+        holds what: leases that ended since are over and count no attempt.
+        """
+        now, moment = self.clock.now(), self.clock.monotonic()
+        if absent_since is not None:
+            await self._end_leases(absent_since, Decision.EXPIRED)
+        await self._end_leases(
+            moment, Decision.EXPIRED if absent_since is None else Decision.RELEASE
+        )
         while True:
             moved = self._storage.release_due(now, SLICE)
             self.reports.moved(moved)
@@ -247,25 +268,21 @@ class Broker:
         return self._storage.failure
 
     @property
+    def damages(self) -> Sequence[str]:
+        """What the store has found to be damaged since it was opened, a sentence each."""
+        return self._storage.damages
+
+    @property
     def stalled_seconds(self) -> float:
         """How long the disk has been at what it was last told to keep; 0 if it has done that."""
         return self._storage.write_times().fsync.under_way_seconds
 
-    def _expire_leases(self, now: float) -> bool:
-        """End some leases that are over; tell if there may be more."""
-        left = SLICE - self.receipts.expire(now, SLICE)
-        while left > 0:
-            subscriber = self._leaseholders.pop_due(now)
-            if subscriber is None:
-                return False
-            try:
-                # To find that all its leases were begun anew is work as well.
-                left -= max(1, subscriber.expire(now, left))
-            finally:
-                until = subscriber.next_expiry
-                if until is not None:
-                    self._leaseholders.set(subscriber, until)
-        return True
+    async def _end_leases(self, moment: float, decision: Decision) -> None:
+        """End the leases that are over then."""
+        has_more = True
+        while has_more:
+            has_more = self.expiry.end_some(moment, SLICE, decision)
+            await asyncio.sleep(0)
 
     def _on_ready(self, name: str) -> None:
         topic = self._topics.get(name)

@@ -61,35 +61,37 @@ class Claims:
     def __repr__(self) -> str:
         return f"<Claims, to {len(self._made)} topics>"
 
-    def receive(
+    def receive(  # noqa: PLR0913, PLR0917  all that a request for messages says
         self,
         topic: str,
         limit: int,
         wait_seconds: float,
         on_done: OnReceived,
         lease_seconds: float | None = None,
+        client: str = "",
     ) -> Claim:
         """Take up to `limit` messages without a stream; wait for the first.
 
         What is asked for in one turn is dealt together. `on_done` is called once,
         in a turn to come, unless the claim is cancelled before: with receipts, of
         which there are none when the wait is over, or with what this raises. It
-        must not raise. Raises ShuttingDown and TooMuchHeld.
+        must not raise. `client` is the address that what is held counts for. Raises
+        ShuttingDown and TooMuchHeld.
         """
-        self._receipts.check_room()
+        self._receipts.check_room(topic, client)
 
         def hand_out(dealt: Dealt) -> None:
             if isinstance(dealt, Exception):
                 on_done(dealt)
                 return
             try:
-                self._receipts.check_room()  # others were handed some in between
+                self._receipts.check_room(topic, client)  # others were handed some in between
             except TooMuchHeld as error:
                 self.give_back(topic, dealt)
                 on_done(error)
                 return
             seconds = lease_seconds or self.storage.policy(topic).lease or RECEIVE_LEASE_SECONDS
-            on_done(self._receipts.hand_out(topic, dealt, seconds))
+            on_done(self._receipts.hand_out(topic, dealt, seconds, client))
 
         return self._make(topic, limit, wait_seconds, hand_out)
 

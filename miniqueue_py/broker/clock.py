@@ -1,6 +1,9 @@
 """The only door to time.
 
-Instants are seconds since the epoch, because a delay must outlive a restart.
+It has two readings. `now` is the machine's calendar: what is stored goes by it,
+because a delay must outlive a restart. Somebody may set it, at any moment and by
+any length. `monotonic` only goes forward, evenly: what lives in memory goes by
+it. The instants of one mean nothing to the other.
 """
 
 import asyncio
@@ -21,7 +24,11 @@ class Clock(Protocol):
     """What the broker knows of time."""
 
     def now(self) -> float:
-        """Return the instant, in seconds since the epoch."""
+        """Return the instant, in seconds since the epoch; the clock may be set."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return the seconds since some instant; nobody can set it."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -37,6 +44,8 @@ class SystemClock:
     """The machine's clock."""
 
     now = staticmethod(time.time)
+    # Not CLOCK_BOOTTIME: while the machine sleeps nobody can renew a lease.
+    monotonic = staticmethod(time.monotonic)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

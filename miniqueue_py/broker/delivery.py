@@ -71,8 +71,14 @@ class Bury:
 class Redrive:
     """A dead letter begins anew, at the back of the topic it came from.
 
-    A message that is no dead letter returns to its place.
+    If it has died more than once it stays a letter of the first topic, and so
+    can go on to there. A message that is no dead letter returns to its place.
     """
+
+    to_first: bool = False
+    """True to send it to the topic where it died first."""
+    topic: str | None = None
+    """Where to send it instead, whatever it came from."""
 
 
 Outcome = Ack | Requeue | Delay | Bury | Redrive

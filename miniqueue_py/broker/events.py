@@ -79,10 +79,24 @@ class PolicySet(NamedTuple):
     policy: TopicPolicy
 
 
-class Purged(NamedTuple):
+class ClockStepped(NamedTuple):
+    """The machine's clock was set between two ticks, or the machine slept."""
+
+    seconds: float
+    """Negative if it was set back."""
+
+
+class Deleted(NamedTuple):
     """A topic was deleted."""
 
     topic: str
+
+
+class Purged(NamedTuple):
+    """All messages of a topic were removed, that many; its policy stayed."""
+
+    topic: str
+    messages: int
 
 
 class Loaded(NamedTuple):
@@ -102,8 +116,15 @@ class StorageRecovered(NamedTuple):
     """The store takes messages again."""
 
 
+class StorageDamaged(NamedTuple):
+    """Something stored cannot be read: it is passed over, and all else goes on."""
+
+    what: str
+
+
 Event = (
-    Published
+    ClockStepped
+    | Published
     | Refused
     | Delivered
     | Settled
@@ -112,10 +133,12 @@ Event = (
     | Expired
     | Redriven
     | PolicySet
+    | Deleted
     | Purged
     | Loaded
     | StorageFailed
     | StorageRecovered
+    | StorageDamaged
 )
 KINDS: tuple[type[Event], ...] = get_args(Event)
 Observer = Callable[[Event], None]

@@ -14,7 +14,11 @@ Key = TypeVar("Key")
 
 
 class Leases(Generic[Key]):
-    """Ends of leases, by what is held; instants and lengths are seconds."""
+    """Ends of leases, by what is held; instants and lengths are seconds.
+
+    The instants are monotonic readings: a lease is as long as it was said to be,
+    whatever the calendar is set to.
+    """
 
     def __init__(self) -> None:
         self._ends: dict[float, dict[Key, float]] = {}
@@ -29,6 +33,11 @@ class Leases(Generic[Key]):
     def first_end(self) -> float | None:
         """When the first of them is over, if there are any."""
         return min((next(iter(ends.values())) for ends in self._ends.values()), default=None)
+
+    @property
+    def next_look(self) -> float | None:
+        """When the first of them may be over, if there are any: never later than it is."""
+        return self._alarms.first
 
     def start(self, keys: Iterable[Key], seconds: float, now: float) -> None:
         """Begin a lease of each."""

@@ -1,5 +1,6 @@
 """What is published, and what has happened to it since."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -9,9 +10,20 @@ MessageId = tuple[int, int]
 publishing there. A message keeps it wherever it goes."""
 
 
+_ID_TEXT = re.compile(r"([0-9]{1,20})-([0-9]{1,20})", re.ASCII)
+
+
 def id_text(message_id: MessageId) -> str:
     """Return the id as clients see it: `1-17`."""
     return f"{message_id[0]}-{message_id[1]}"
+
+
+def parse_id(text: str) -> MessageId:
+    """Return the id that clients see so. Raises ValueError, in the end of a sentence."""
+    numbers = _ID_TEXT.fullmatch(text)
+    if numbers is None:
+        raise ValueError("is not a message's id, such as 6-7")
+    return int(numbers[1]), int(numbers[2])
 
 
 class Origin(NamedTuple):
@@ -21,6 +33,8 @@ class Origin(NamedTuple):
     reason: str
     attempts: int
     at_ms: int
+    first: "Origin | None" = None
+    """Where it died first, when it has died again since; that has no `first` of its own."""
 
 
 class Extras(NamedTuple):

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Sequence
 
 from miniqueue_py.broker.events import (
+    ClockStepped,
+    Deleted,
     Expired,
     Loaded,
     Observers,
@@ -15,6 +17,7 @@ from miniqueue_py.broker.events import (
     Purged,
     Refused,
     Restored,
+    StorageDamaged,
     StorageFailed,
     StorageRecovered,
 )
@@ -31,6 +34,7 @@ class Reports:
         self._storage = storage
         self._observers = observers
         self._told_cause: str | None = None
+        self._told_damages = 0
 
     def ended(
         self,
@@ -77,9 +81,13 @@ class Reports:
         """Tell that a topic has these messages now and no others; who loaded them does."""
         self._observers.tell(Loaded(topic, messages))
 
-    def purged(self, topic: str) -> None:
+    def deleted(self, topic: str) -> None:
         """Tell that a topic was deleted."""
-        self._observers.tell(Purged(topic))
+        self._observers.tell(Deleted(topic))
+
+    def purged(self, topic: str, messages: int) -> None:
+        """Tell that so many messages were removed, which is all that a topic had."""
+        self._observers.tell(Purged(topic, messages))
 
     def moved(self, moved: Moved) -> None:
         """Tell what time has brought back, and ended."""
@@ -88,8 +96,16 @@ class Reports:
         if moved.expired:
             self._observers.tell(Expired(moved.expired))
 
+    def stepped(self, seconds: float) -> None:
+        """Tell that the machine's clock was set; the timekeeper does."""
+        self._observers.tell(ClockStepped(seconds))
+
     def state(self) -> None:
-        """Tell whether the store takes messages, if that is not what was told last."""
+        """Tell whether the store takes messages, and what is damaged, if that was not told."""
+        damages = self._storage.damages
+        for what in damages[self._told_damages :]:
+            self._observers.tell(StorageDamaged(what))
+        self._told_damages = len(damages)
         failure = self._storage.failure
         cause = failure.cause if failure else None
         if cause == self._told_cause:

@@ -17,9 +17,10 @@ is one way to be woken, so no wake-up can be forgotten.
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from miniqueue_py.broker.delivery import Delivery, Outcome
+from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.write_times import WriteTimes
@@ -87,6 +88,24 @@ class Moved(NamedTuple):
     """Messages that are gone because their ttl was over."""
     has_more: bool = False
     """True when the limit was reached before all was done."""
+
+
+class Sight(NamedTuple):
+    """A message as somebody saw it who looked through a topic."""
+
+    message: Message
+    place: Any
+    """Where it is: the engine's own, for `lease_seen`."""
+    due_ms: int | None = None
+    """Until when it is set aside, in milliseconds."""
+
+
+class Look(NamedTuple):
+    """Some of what is in a topic."""
+
+    sights: Sequence[Sight]
+    next: Any = None
+    """Where to go on, None at the end: the engine's own."""
 
 
 class Storage(Protocol):
@@ -172,6 +191,33 @@ class Storage(Protocol):
         """
         ...
 
+    def look(  # noqa: PLR0913, PLR0917  what is looked for has as many parts
+        self,
+        topic: str,
+        state: State,
+        limit: int,
+        max_bytes: int,
+        now: float,
+        after: Any = None,
+    ) -> Look:
+        """Return what is READY, LEASED or DELAYED, some of it, and hand out nothing.
+
+        In the order of delivery, or by when a delay is over. At most `limit`, and
+        no further one behind `max_bytes`. It looks at so many that it takes a
+        turn of the loop at most, and may return fewer, or none: `next`, handed
+        in as `after`, goes on behind them. What has expired is not shown.
+        What comes to stand before that place meanwhile is not seen.
+        """
+        ...
+
+    def lease_seen(self, topic: str, sights: Sequence[Sight], now: float) -> Sequence[Delivery]:
+        """Hand out these messages wherever they stand in line, if they are ready there still.
+
+        They are of one `look` at what is READY, in its order. Nothing else is
+        handed out. What has expired of them is gone.
+        """
+        ...
+
     def snapshot(self, topic: str, now: float) -> AbstractContextManager[Iterator[Message]]:
         """Show the ready messages of a topic, in order, as they stand when the block begins.
 
@@ -242,6 +288,11 @@ class Storage(Protocol):
     @property
     def failure(self) -> StorageUnavailable | None:
         """Why it takes no more messages, or None."""
+        ...
+
+    @property
+    def damages(self) -> Sequence[str]:
+        """What was found to be damaged, a sentence each: it is passed over, and the rest is not."""
         ...
 
     async def aclose(self) -> None:

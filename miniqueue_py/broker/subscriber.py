@@ -167,7 +167,8 @@ class Subscriber:
     ) -> Sequence[NotInFlight]:
         """Begin the leases of deliveries anew; they are named as in `settle`.
 
-        It settles nothing, so too late it brings no next message either.
+        `now` is the monotonic reading. It settles nothing, so too late it brings no
+        next message either.
         """
         found, missing = self._find(word, ids, up_to)
         if self._leases is not None:
@@ -175,7 +176,7 @@ class Subscriber:
                 self._leases.renew(number, now)
         return missing
 
-    def expire(self, now: float, limit: int) -> int:
+    def expire(self, now: float, limit: int, decision: Decision = Decision.EXPIRED) -> int:
         """Give back what was held for too long, at most `limit`; return how many."""
         over = self._leases.take_over(now, limit) if self._leases is not None else ()
         if not over:
@@ -186,7 +187,7 @@ class Subscriber:
         self._expired += seen
         self._must_speak = self._must_speak or (bool(seen) and not self.has_credit)
         self.topic.withdraw(self)  # for others first, if there are any
-        self._end(seen, Decision.EXPIRED)
+        self._end(seen, decision)
         self._end(unseen, Decision.RELEASE)
         self._ask()
         self._on_change()
@@ -197,9 +198,7 @@ class Subscriber:
         """When the first of its leases is over, if it has any."""
         return None if self._leases is None else self._leases.first_end
 
-    def accept(
-        self, deliveries: Sequence[Delivery], now: float, lease_seconds: float | None
-    ) -> None:
+    def accept(self, deliveries: Sequence[Delivery], lease_seconds: float | None) -> None:
         """Be dealt messages, each for so long unless it said otherwise. For the topic only."""
         in_flight = self.in_flight
         held_bytes = in_flight.size
@@ -210,6 +209,7 @@ class Subscriber:
         if seconds is not None:
             if self._leases is None:
                 self._leases = Leases()
+            now = self.topic.clock.monotonic()
             self._leases.start(numbered, seconds, now)
             self._on_lease(self, now + seconds)
         if Delivered in self._observers.kinds:

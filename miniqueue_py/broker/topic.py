@@ -46,7 +46,7 @@ class Topic:
         self.subscribers: set[Subscriber] = set()
         self.is_closed = False
         self._storage = storage
-        self._clock = clock
+        self.clock = clock
         self._line: OrderedDict[Subscriber, None] = OrderedDict()
         """Not a dict: that steps over all who stood in front before it finds its first."""
         self._is_dealing = False
@@ -87,7 +87,7 @@ class Topic:
 
     def _deal(self, lease_seconds: float | None) -> None:
         line = self._line
-        now = self._clock.now()
+        now = self.clock.now()
         goes = waiting = share = dealt = 0
         while line:
             if dealt >= DEALT_A_TURN:
@@ -108,7 +108,7 @@ class Topic:
                 if not deliveries:
                     return
                 dealt += len(deliveries)
-                subscriber.accept(deliveries, now, lease_seconds)
+                subscriber.accept(deliveries, lease_seconds)
             line.pop(subscriber, None)
             if subscriber.room > 0:
                 line.setdefault(subscriber)

@@ -83,10 +83,10 @@ async def _work(queue: "Client", interruption: Interruption, options: Namespace)
             await phases.run(options.messages, options.size, options.credit)
         finally:
             with anyio.move_on_after(DELETING_SECONDS, shield=True):
-                await queue.purge(topic)
+                await queue.delete(topic)
                 is_deleted = True
             if not is_deleted:
-                note(f"miniqueue: topic {legible(topic)!r} could not be deleted; purge it later")
+                note(f"miniqueue: topic {legible(topic)!r} could not be deleted; delete it later")
     if interruption.signal is None:
         if not results.is_whole:
             note(f"miniqueue: stopped after {options.limit:g} s; --limit allows more")

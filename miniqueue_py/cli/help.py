@@ -2,12 +2,9 @@
 
 from miniqueue_py.cli.commands import COMMANDS
 
-_HEAD = """\
-miniqueue COMMAND ...      a durable message queue over HTTP/2
-"""
+_HEAD = "miniqueue COMMAND ...      a durable message queue over HTTP/2"
 _TAIL = """
-`miniqueue COMMAND -h` tells the words of a command. Where the broker is:
---url (MINIQUEUE_URL), --ca (MINIQUEUE_CA), --token (MINIQUEUE_TOKEN).
+`miniqueue COMMAND -h` tells more, and where the broker is: MINIQUEUE_URL, ...
 It exits with 0, 1 (failed), 2 (wrong words), 3 (cannot connect), 130 (Ctrl-C)."""
 
 

@@ -1,28 +1,24 @@
-"""Words on screens; and nothing in other people's names and bodies steers a terminal."""
+"""Words on screens, cut to the room that there is."""
 
-from unicodedata import category
+import sys
 
-_HARMLESS = {"L", "M", "N", "P", "S"}
-"""First letters of the categories that are shown as they are; else only a space is."""
+from miniqueue_py.legible import legible, legible_text
 
-
-def legible(text: str) -> str:
-    r"""Return it with what cannot be seen, or would be obeyed, as `\x1b` or `\u202e`."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(map(_shown, text))
-
-
-def legible_text(body: bytes) -> bytes:
-    """Return all of a body as a terminal may have it: its lines and tabs are kept."""
-    text = body.decode(errors="backslashreplace")
-    return "".join(each if each in "\n\t" else _shown(each) for each in text).encode()
+__all__ = ["counted", "legible", "legible_body", "legible_text", "screen_text", "shortened"]
 
 
 def legible_body(body: bytes, most: int) -> str:
     """Return the beginning of a body, `most` characters of it, in one line."""
     text = body[: 4 * most].decode(errors="backslashreplace")
     return shortened(legible(text), most)
+
+
+def screen_text(body: bytes) -> bytes:
+    """Return all of a body as the terminal of stdout may have it, in its own encoding."""
+    shown = legible_text(body)
+    if sys.stdout.encoding.lower() == "utf-8":
+        return shown
+    return shown.decode().encode(sys.stdout.encoding, errors="backslashreplace")
 
 
 def shortened(text: str, most: int) -> str:
@@ -36,9 +32,3 @@ def shortened(text: str, most: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Return `1 topic`, `2,000 topics`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _shown(character: str) -> str:
-    if character == " " or category(character)[0] in _HARMLESS:
-        return character
-    return character.encode("unicode_escape").decode()

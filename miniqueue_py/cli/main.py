@@ -12,10 +12,11 @@ from miniqueue_py.cli.commands import COMMANDS
 from miniqueue_py.cli.output import FAILED, INTERRUPTED, OK, USAGE, complain, with_notes
 from miniqueue_py.cli.standard_streams import (
     drop_output,
-    name_stdout_in_errors,
+    make_stdout_robust,
     open_closed_streams,
 )
-from miniqueue_py.errors import BadSetting, DatabaseRefused
+from miniqueue_py.errors import BadSetting, DatabaseRefused, NotSynced
+from miniqueue_py.signals import spare_needless_signals
 from miniqueue_py.version import __version__
 
 _HELP = {"-h", "-help", "--help"}
@@ -23,14 +24,17 @@ _HELP = {"-h", "-help", "--help"}
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Do what the words say, and exit."""
+    spare_needless_signals()
     open_closed_streams()
-    name_stdout_in_errors()
+    make_stdout_robust()
     words = sys.argv[1:] if argv is None else argv
     try:
         status = _run_or_help(words)
         print(end="", flush=True)
     except (BadSetting, DatabaseRefused) as error:
         status = complain(error, USAGE)
+    except NotSynced as error:
+        status = complain(error, FAILED)
     except BrokenPipeError:
         status = OK  # whoever read it has enough
         drop_output()

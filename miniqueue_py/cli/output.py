@@ -44,8 +44,8 @@ def note(line: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print one document on a line of its own."""
-    print(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    """Print one document on a line of its own, in ASCII: so it is JSON in any encoding."""
+    print(json.dumps(value, separators=(",", ":")))
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,7 +1,7 @@
 """Printing what a topic would deliver next, and leaving all as it is.
 
 Nothing is leased, no attempt is counted, and no other consumer notices. What is
-in flight or delayed is not seen, nor what is behind the broker's one page.
+behind the broker's one page is not seen.
 """
 
 import json
@@ -10,18 +10,20 @@ from argparse import Namespace
 from binascii import b2a_base64
 from typing import TYPE_CHECKING
 
-from miniqueue_py.cli.legible import legible_text
+from miniqueue_py.cli.legible import screen_text
 from miniqueue_py.cli.output import OK, note
 from miniqueue_py.client.operations import MOST_PEEKED
 
 if TYPE_CHECKING:
     from miniqueue_py.client import Client, Message
+    from miniqueue_py.client.delivery import Origin
 
 
 async def peek(queue: "Client", options: Namespace) -> int:
     """Print up to `-n` messages, and say if there are more."""
     wanted = options.n or MOST_PEEKED
-    messages = await queue.peek(options.topic, min(wanted, MOST_PEEKED))
+    state = getattr(options, "state", "ready")  # `subscribe --peek` looks at no other
+    messages = await queue.peek(options.topic, min(wanted, MOST_PEEKED), state=state)
     is_shown = sys.stdout.isatty()
     for message in messages:
         if options.json:
@@ -29,13 +31,14 @@ async def peek(queue: "Client", options: Namespace) -> int:
         elif options.raw:
             sys.stdout.buffer.write(message.body)
         else:
-            text = legible_text(message.body) if is_shown else message.body
+            text = screen_text(message.body) if is_shown else message.body
             sys.stdout.buffer.write(text + b"\n")
     # Fewer than were asked for, or as many as ever come: there may be more.
     if len(messages) < wanted or len(messages) == MOST_PEEKED:
-        ready = (await queue.topic(options.topic)).ready
-        if ready > len(messages):
-            note(f"miniqueue: shown are {len(messages)} of {ready}")
+        topic = await queue.topic(options.topic)
+        there = {"ready": topic.ready, "inFlight": topic.in_flight, "delayed": topic.delayed}[state]
+        if there > len(messages):
+            note(f"miniqueue: shown are {len(messages)} of {there}")
     return OK
 
 
@@ -49,12 +52,19 @@ def message_line(message: "Message") -> bytes:
         value["publishedAt"] = round(message.published_at.timestamp() * 1000)
     if message.priority:
         value["priority"] = message.priority
+    if message.due_at is not None:
+        value["dueAt"] = round(message.due_at.timestamp() * 1000)
     origin = message.origin
     if origin is not None:
-        value["dead"] = {
-            "topic": origin.topic,
-            "reason": origin.reason,
-            "attempts": origin.attempts,
-            "at": round(origin.at.timestamp() * 1000),
-        }
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        value["dead"] = _death(origin)
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+
+
+def _death(origin: "Origin") -> dict[str, object]:
+    value: dict[str, object] = {
+        "topic": origin.topic,
+        "reason": origin.reason,
+        "attempts": origin.attempts,
+        "at": round(origin.at.timestamp() * 1000),
+    }
+    return value if origin.first is None else value | {"first": _death(origin.first)}

@@ -1,6 +1,6 @@
 """Running a command against a broker, to its end or to a signal, and its exit status.
 
-At Ctrl-C or SIGTERM a command stops waiting, and ends as it always does: what
+At Ctrl-C, SIGTERM or SIGHUP a command stops waiting, and ends as it always does: what
 was printed is acknowledged, what was not goes back. If that takes too long it
 is cut off, and at a second signal the process ends at once; the broker gives
 back what was in flight then.
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from miniqueue_py.cli.connection import make_client
 from miniqueue_py.cli.output import FAILED, NO_CONNECTION, OK, USAGE, complain, note, with_notes
+from miniqueue_py.descriptor_writer import DescriptorWriter, unblocked_stderr
 from miniqueue_py.errors import BadRequest, Contradiction, MessageTooLong, MiniqueueError
+from miniqueue_py.signals import ending_signals
 
 if TYPE_CHECKING:
     from anyio import CancelScope
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 ENDING_SECONDS = 5.0
 """For the last confirms and settlements after a signal."""
+
+_CURSOR_SECONDS = 0.2
+"""A terminal that shows nothing, after Ctrl-S, does not hold up the end."""
 
 OF_A_SIGNAL = 128
 
@@ -72,9 +77,11 @@ class Interruption:
     async def watch(self, *, task_status: "TaskStatus[None]") -> None:
         import anyio  # noqa: PLC0415  as make_client
 
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(*ending_signals()) as signals:
             task_status.started()
             async for number in signals:
+                if number == signal.SIGHUP and self.signal is not None:
+                    continue  # a terminal that closes says so twice
                 if self.signal is not None:
                     _show_cursor()
                     os._exit(OF_A_SIGNAL + number)
@@ -90,7 +97,10 @@ class Interruption:
 def _show_cursor() -> None:
     """Leave a terminal as a bar does that ends in order."""
     if sys.stderr.isatty() and os.environ.get("TERM") not in {None, "", "dumb"}:
-        os.write(sys.stderr.fileno(), b"\r\x1b[2K\x1b[?25h")
+        print("\r\x1b[2K\x1b[?25h", end="", file=sys.stderr, flush=True)
+        writer = getattr(sys.stderr, "buffer", None)
+        if isinstance(writer, DescriptorWriter):
+            writer.wait_written(_CURSOR_SECONDS)
 
 
 class _Notes(logging.Handler):
@@ -131,7 +141,7 @@ def run(
         async with client as queue:
             return await work(queue, interruption)
 
-    with _notes():
+    with unblocked_stderr(), _notes():
         return anyio.run(_to_the_end, with_client, backend_options={"use_uvloop": True})
 
 

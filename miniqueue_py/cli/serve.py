@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from miniqueue_py.certificate_paths import certificate_paths
-from miniqueue_py.certificates import check_certificate, ensure_development_certificates
+from miniqueue_py.certificates import check_certificate
 from miniqueue_py.config import Settings, load_settings, settings_table
-from miniqueue_py.telemetry import structlog
-from miniqueue_py.telemetry.logs import configure_logs
+from miniqueue_py.descriptor_writer import unblocked_stderr
+from miniqueue_py.errors import BadSetting
+from miniqueue_py.telemetry.logs import configure_logs, dropped_line
 
-log = structlog.get_logger("miniqueue")
-
+_CERTIFICATES = Path("certs")
+"""Where those for development are, and are made."""
 
 _HELP = {"-h", "-help", "--help"}
 _HEAD = """\
@@ -42,14 +42,16 @@ def serve(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
         print(_help_of(argv))
         return 0
     settings = load_settings(argv, environ)
-    certificate, key = _certificate_to_show(settings, datetime.now(UTC))
-    configure_logs(settings.level, human=settings.human, stream=sys.stderr)
-    if settings.certificate is None:
-        log.info("certificate.development", ca=str(certificate_paths(certificate.parent).authority))
-    # Last, and here: a wrong setting is told before the doors and engines load.
-    from miniqueue_py.server import run  # noqa: PLC0415
+    _refuse_the_root(settings)
+    if settings.certificate and settings.key:
+        check_certificate(settings.certificate, settings.key, datetime.now(UTC))
+    told = dropped_line(human=settings.human, stream=sys.stderr)
+    with unblocked_stderr(told) as stream:
+        configure_logs(settings.level, human=settings.human, stream=stream)
+        # Last, and here: a wrong setting is told before the doors and engines load.
+        from miniqueue_py.server import run  # noqa: PLC0415
 
-    return run(settings, certificate=certificate, key=key)
+        return run(settings, _CERTIFICATES)
 
 
 def parser() -> ArgumentParser:
@@ -106,9 +108,13 @@ def _dialects_help() -> str:
     return "\n".join([*lines, _DIALECTS_TAIL])
 
 
-def _certificate_to_show(settings: Settings, now: datetime) -> tuple[Path, Path]:
-    if settings.certificate and settings.key:
-        check_certificate(settings.certificate, settings.key, now)
-        return settings.certificate, settings.key
-    made = ensure_development_certificates(Path("certs"), now)
-    return made.certificate, made.key
+def _refuse_the_root(settings: Settings) -> None:
+    """Make nothing in / that nobody asked for; use what is there. Raises BadSetting."""
+    if Path.cwd() != Path("/"):
+        return
+    if settings.database == Settings().database and not Path(settings.database).exists():
+        raise BadSetting(
+            "-db", "none is made in /, where this was started; name a directory for it"
+        )
+    if settings.certificate is None and not _CERTIFICATES.exists():
+        raise BadSetting("-cert", "none is made in /, where this was started; give -cert and -key")

@@ -32,8 +32,11 @@ def open_closed_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
-def name_stdout_in_errors() -> None:
-    """Let what is wrong with stdout say so, if Python made it and nobody else."""
+def make_stdout_robust() -> None:
+    """Let what is wrong with stdout say so, and escape what its encoding lacks.
+
+    If Python made it and nobody else.
+    """
     before = sys.__stdout__
     if sys.stdout is not before:
         return
@@ -46,7 +49,7 @@ def name_stdout_in_errors() -> None:
         # Python does without a buffer under PYTHONUNBUFFERED, and so do we.
         io.BufferedWriter(raw) if is_buffered else cast("BinaryIO", raw),
         encoding=before.encoding,
-        errors=before.errors,
+        errors="backslashreplace",
         line_buffering=before.line_buffering,
         write_through=not is_buffered,
     )

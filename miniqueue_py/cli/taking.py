@@ -1,6 +1,7 @@
 """Printing messages and acknowledging them, in this order.
 
-A message is acknowledged when it was written to stdout, in whole. What has come
+A message is acknowledged when it was written to stdout, in whole, and taken if that is a
+pipe. What has come
 and was not written when the command ends is released: it waits at its old place
 again, and no attempt is counted.
 """
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from miniqueue_py.cli.legible import legible_text
+from miniqueue_py.cli.legible import screen_text
 from miniqueue_py.cli.output import FAILED, OK, complain, note
 from miniqueue_py.cli.running import Interruption
 from miniqueue_py.cli.standard_output import StandardOutput
@@ -80,11 +81,13 @@ class _Taker:
             if self._is_done:
                 return OK
             # What was on its way to us is back by now.
-            ready, is_paused = await self._look()
+            ready, delayed, is_paused = await self._look()
             if is_paused and ready:
                 hint = f"`miniqueue resume {self._topic}` lets it go on"
                 return complain(f"{self._topic} is paused, with {ready} ready; {hint}", FAILED)
             if not ready:
+                if delayed:
+                    note(f"miniqueue: {delayed:,} delayed, not waited for; --follow waits")
                 return OK
 
     @property
@@ -106,7 +109,7 @@ class _Taker:
             elif seems_empty:
                 return
             elif not self._is_done:
-                ready, is_paused = await self._look()
+                ready, _, is_paused = await self._look()
                 seems_empty = is_paused or not ready
 
     async def _receive(self, deliveries: "Subscription") -> list["Delivery"]:
@@ -125,7 +128,8 @@ class _Taker:
         self._printing = batch
         try:
             with self._interruption.stops():
-                await self._output.write([self._piece(each) for each in batch])
+                pieces = [self._piece(each) for each in batch]
+                await self._output.write(pieces, self._is_last)
         except OSError as error:
             self.problem = error
         self._printing = []
@@ -138,15 +142,24 @@ class _Taker:
         for each in batch[self._output.whole :]:
             await _release(each)
 
-    async def _look(self) -> tuple[int, bool]:
-        """Return how many messages wait, and whether the topic is paused."""
+    async def _is_last(self) -> bool:
+        """Tell if nothing comes behind what is being printed."""
+        if self.printed + len(self._printing) >= self._wanted:
+            return True
+        if self._follows:
+            return False
+        ready, _, is_paused = await self._look()
+        return is_paused or not ready
+
+    async def _look(self) -> tuple[int, int, bool]:
+        """Return how many messages wait and are delayed, and whether the topic is paused."""
         try:
             topic = await self._queue.topic(self._topic)
         except TopicNotFound:
             if self.printed:
-                return 0, False
+                return 0, 0, False
             raise
-        return topic.ready, topic.paused
+        return topic.ready, topic.delayed, topic.paused
 
 
 async def _release(delivery: "Delivery") -> None:
@@ -159,7 +172,7 @@ def _as_text(delivery: "Delivery") -> bytes:
 
 
 def _as_shown(delivery: "Delivery") -> bytes:
-    return legible_text(delivery.body) + b"\n"
+    return screen_text(delivery.body) + b"\n"
 
 
 def _as_body(delivery: "Delivery") -> bytes:

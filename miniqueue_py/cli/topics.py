@@ -1,5 +1,6 @@
 """`miniqueue topics`: what there is, and how much of it."""
 
+import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from miniqueue_py.cli.legible import legible
 from miniqueue_py.cli.output import (
     OK,
     age_in_words,
+    note,
     print_json,
     print_table,
     size_in_words,
@@ -28,15 +30,19 @@ def topics(words: Sequence[str]) -> int:
 
     async def work(queue: "Client", _: Interruption) -> int:
         rows = []
+        is_empty = True
         async for topic in queue.topics():
+            is_empty = False
             if options.names:
-                print(topic.name)
+                print(legible(topic.name) if sys.stdout.isatty() else topic.name)
             elif options.json:
                 print_json(topic_as_json(topic))
             else:
                 rows.append(_row(topic))
         if rows:
             print_table(_HEAD, rows)
+        if is_empty:
+            note("miniqueue: there are no topics; the first publish to one makes it")
         return OK
 
     return run(options, work)

@@ -13,6 +13,7 @@ from miniqueue_py.cli.importing import import_object
 from miniqueue_py.cli.output import OK
 from miniqueue_py.cli.parser import CommandParser, duration, whole_number
 from miniqueue_py.cli.running import OF_A_SIGNAL, complain_of
+from miniqueue_py.descriptor_writer import unblocked_stderr, unblocked_stdout
 from miniqueue_py.errors import BadSetting, BadTopicName, MiniqueueError
 from miniqueue_py.topic_names import check_topic_name
 
@@ -30,9 +31,10 @@ def work(words: Sequence[str]) -> int:
     options = parser().parse_args(words)
     worker = _make_worker(options)
     # Here, and not on top: a help needs no logging.
-    from miniqueue_py.cli.work_log import work_log  # noqa: PLC0415
+    from miniqueue_py.cli.work_log import dropped_line, printed_line, work_log  # noqa: PLC0415
 
-    with work_log(as_json=options.json):
+    log, printed = dropped_line(as_json=options.json), printed_line(as_json=options.json)
+    with unblocked_stderr(log), unblocked_stdout(printed), work_log(as_json=options.json):
         try:
             signals = worker.run()
         except MiniqueueError as error:
@@ -113,7 +115,7 @@ def _make_worker(options: Namespace) -> "Worker":
 
 
 def _status_after(signals: Sequence[signal.Signals]) -> int:
-    if list(signals) in ([], [signal.SIGTERM]):
+    if list(signals) in ([], [signal.SIGTERM], [signal.SIGHUP]):
         return OK  # as it was told to: what ran is done
     return OF_A_SIGNAL + signals[-1]
 

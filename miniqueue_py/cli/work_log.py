@@ -6,13 +6,15 @@ The worker says it by the standard logging, with what it is of beside the words.
 import json
 import logging
 import sys
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, assert_never
 
-from miniqueue_py.cli.legible import legible, legible_text
+from miniqueue_py.cli.legible import counted, legible, legible_text
 from miniqueue_py.client.delivery import Delivery
 from miniqueue_py.client.handlers import Attempt
 from miniqueue_py.client.outcomes import Buried, Done, GivenBack, GivenUp, Outcome, SetAside
@@ -39,6 +41,24 @@ def work_log(*, as_json: bool) -> Iterator[None]:
             logger.setLevel(level)
 
 
+def dropped_line(*, as_json: bool) -> Callable[[int], str]:
+    """Return what tells that so many lines of the log could not be written."""
+    return partial(_lost, as_json, "log.dropped", "of this log")
+
+
+def printed_line(*, as_json: bool) -> Callable[[int], str]:
+    """Return what tells that so many lines of the functions could not be written."""
+    return partial(_lost, as_json, "output.dropped", "that functions printed")
+
+
+def _lost(as_json: bool, event: str, which: str, count: int) -> str:
+    now = time.time()
+    if as_json:
+        facts = {"timestamp": _instant(now), "level": "warning", "event": event, "lines": count}
+        return json.dumps(facts, separators=(",", ":"))
+    return f"{_clock(now)} dropped, for nobody read them: {counted(count, 'line')} {which}"
+
+
 class _Lines(logging.Handler):
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
@@ -52,16 +72,24 @@ class _Lines(logging.Handler):
 
 
 def _as_text(record: logging.LogRecord) -> str:
-    time = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
+    now = _clock(record.created)
     attempt: Attempt | None = getattr(record, "attempt", None)
     if attempt is None:
-        return f"{time} {legible(record.getMessage())}"
+        return f"{now} {legible(record.getMessage())}"
     outcome: Outcome | None = record.outcome  # type: ignore[attr-defined]  # comes with attempt
-    line = f"{time} {legible(attempt.name)}: {legible(_words_for(outcome, attempt))}"
+    line = f"{now} {legible(attempt.name)}: {legible(_words_for(outcome, attempt))}"
     if not record.exc_info or attempt.raised is None:
         return line
     trace = _trace_of(attempt.raised).rstrip()
     return f"{line}\n{legible_text(trace.encode(errors='replace')).decode()}"
+
+
+def _clock(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).astimezone().strftime("%H:%M:%S")
+
+
+def _instant(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _words_for(outcome: Outcome | None, attempt: Attempt) -> str:
@@ -84,9 +112,8 @@ def _words_for(outcome: Outcome | None, attempt: Attempt) -> str:
 
 
 def _as_json(record: logging.LogRecord) -> str:
-    instant = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
     level = record.levelname.lower() if record.levelno > logging.DEBUG else "info"
-    facts: dict[str, Any] = {"timestamp": instant, "level": level}
+    facts: dict[str, Any] = {"timestamp": _instant(record.created), "level": level}
     attempt: Attempt | None = getattr(record, "attempt", None)
     if attempt is None:
         facts |= {"event": "worker.said", "message": record.getMessage()}
@@ -95,7 +122,7 @@ def _as_json(record: logging.LogRecord) -> str:
         if record.exc_info and attempt.raised is not None:
             facts["error"] = traceback.format_exception_only(attempt.raised)[-1].strip()
             facts["traceback"] = _trace_of(attempt.raised)
-    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"), default=str)
+    return json.dumps(facts, separators=(",", ":"), default=str)
 
 
 def _facts_of(delivery: Delivery, attempt: Attempt, outcome: Outcome | None) -> dict[str, Any]:

@@ -23,13 +23,21 @@ class Origin:
     """`maxDeliveries`, or `DEAD`: a subscriber said so."""
     attempts: int
     at: datetime
+    first: "Origin | None" = None
+    """Where it died first, if it has died again since."""
 
     @classmethod
     def of(cls, facts: Mapping[str, Any] | None) -> Self | None:
         """Read it from the JSON of a message."""
         if facts is None:
             return None
-        return cls(facts["topic"], facts["reason"], facts["attempts"], _instant(facts["at"]))
+        return cls(
+            facts["topic"],
+            facts["reason"],
+            facts["attempts"],
+            _instant(facts["at"]),
+            cls.of(facts.get("first")),
+        )
 
 
 class Message:
@@ -45,6 +53,9 @@ class Message:
         self.priority: int = facts.get("priority", 0)
         published_ms = facts.get("publishedAt")
         self.published_at: datetime | None = published_ms and _instant(published_ms)
+        due_ms = facts.get("dueAt")
+        self.due_at: datetime | None = due_ms and _instant(due_ms)
+        """Until when it is set aside."""
         self.origin = Origin.of(facts.get("dead"))
 
     def __repr__(self) -> str:
@@ -166,7 +177,7 @@ class Held:
                 b'{"msg":"%b","id":%b,"attempt":%b,"messageId":"%b","publishedAt":%b}\n'
                 % self.facts
             )
-        return json.dumps(self._more, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        return json.dumps(self._more, separators=(",", ":")).encode() + b"\n"
 
 
 class Delivery(Held):

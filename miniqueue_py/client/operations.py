@@ -2,15 +2,15 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
-from operator import index
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from miniqueue_py.client.delivery import Message
+from miniqueue_py.client.letters import count_of, redrive_query
 from miniqueue_py.client.requests import Answer
 from miniqueue_py.client.topic import Topic
-from miniqueue_py.errors import BadParameter, BadTopicName
+from miniqueue_py.errors import BadTopicName
 from miniqueue_py.topic_names import check_topic_name
 
 MOST_PEEKED = 1000
@@ -52,7 +52,11 @@ class Operations(ABC):
         body = json.dumps(policy).encode()
         return (await self._ask("PUT", _page(name), body)).read(Topic.of)
 
-    async def purge(self, name: str) -> None:
+    async def purge(self, name: str) -> Topic:
+        """Remove all messages of a topic, and keep its policy. Raises TopicNotFound."""
+        return (await self._ask("POST", _page(name, "/purge"), topic=name)).read(Topic.of)
+
+    async def delete(self, name: str) -> None:
         """Delete a topic: its messages, its policy, and the keys it remembers."""
         await self._ask("DELETE", _page(name))
 
@@ -64,22 +68,38 @@ class Operations(ABC):
         """Hand out again. Raises TopicNotFound."""
         return (await self._ask("POST", _page(name, "/resume"), topic=name)).read(Topic.of)
 
-    async def redrive(self, name: str, most: int | None = None) -> int:
+    async def redrive(  # noqa: PLR0913  each is a filter of its own
+        self,
+        name: str,
+        most: int | None = None,
+        *,
+        ids: Sequence[str] | None = None,
+        reason: str | None = None,
+        older_than: float | None = None,
+        to: str | None = None,
+    ) -> int:
         """Send dead letters back to where they came from, and return how many went.
 
-        Raises TopicNotFound, BadParameter, and ConnectionLost when it is not known
-        if they went.
+        All of them, or those to which all applies that is said: messages of these
+        `ids`, those that died for a `reason`, `maxDeliveries` or `DEAD`, and at least
+        `older_than` seconds ago. They go to the topic they left last; with `to` to one
+        of that name, or with "first" to where each died first. Raises TopicNotFound,
+        BadParameter, and ConnectionLost when it is not known if they went.
         """
-        path = _page(name, "/redrive" if most is None else f"/redrive?max={_count(most)}")
+        path = _page(name, "/redrive" + redrive_query(most, ids, reason, older_than, to))
         answer = await self._ask("POST", path, topic=name, is_repeatable=False)
         return answer.read(lambda told: int(told["redriven"]))
 
-    async def peek(self, name: str, most: int = 10) -> list[Message]:
+    async def peek(self, name: str, most: int = 10, *, state: str = "ready") -> list[Message]:
         """Return what would be handed out next, and hand out nothing.
 
-        `most` is at most 1000. Raises TopicNotFound and BadParameter.
+        Or what is `inFlight` or `delayed`. `most` is at most 1000. Raises
+        TopicNotFound and BadParameter.
         """
-        path = _page(name, f"/peek?max={_count(most, MOST_PEEKED)}")
+        query: dict[str, Any] = {"max": count_of(most, MOST_PEEKED)}
+        if state != "ready":  # which brokers of an earlier version know, too
+            query["state"] = state
+        path = _page(name, f"/peek?{urlencode(query)}")
         answer = await self._ask("GET", path, topic=name)
         return answer.read(lambda told: [Message(name, each) for each in told["messages"]])
 
@@ -89,18 +109,6 @@ def segment(topic: str) -> str:
     if not isinstance(topic, str):
         raise BadTopicName(f"it is {type(topic).__name__}, not str")
     return quote(check_topic_name(topic), safe="")
-
-
-def _count(most: int, largest: int | None = None) -> int:
-    try:
-        number = index(most)
-    except TypeError as error:
-        raise BadParameter("most", f"is {most!r}, which is no whole number") from error
-    if number < 1:
-        raise BadParameter("most", f"is {number}, and has to be 1 or more")
-    if largest is not None and number > largest:
-        raise BadParameter("most", f"is {number}, and can be {largest} at most")
-    return number
 
 
 def _page(name: str, rest: str = "") -> str:

@@ -5,6 +5,7 @@ client.
 """
 
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +34,17 @@ from miniqueue_py.errors import (
     TopicNotFound,
     Unavailable,
 )
+
+log = logging.getLogger("miniqueue.client")
+
+HELD_UP_SECONDS = 4.0
+
+HELD_UP = (
+    "%s has not answered for %g s: it accepted the connection, so a proxy between may hold "
+    "back what is not whole. It has to pass on each piece as it comes, both ways (nginx: "
+    "proxy_buffering off; proxy_request_buffering off; proxy_http_version 1.1)"
+)
+"""A broker answers the headers of a stream at once."""
 
 MOST_AT_ONCE = 64
 """Requests under way. More is no faster, and a thousand would open ten connections where a
@@ -160,7 +172,11 @@ class Requests:
     async def wait_accepted(self, stream: Stream) -> None:
         """Wait for the beginning of a good answer. Raises what another one means."""
         with anyio.move_on_after(self.timeout_seconds) as wait:
-            await stream.wait_begun()
+            with anyio.move_on_after(HELD_UP_SECONDS) as patience:
+                await stream.wait_begun()
+            if patience.cancelled_caught:
+                log.warning(HELD_UP, self._address, HELD_UP_SECONDS)
+                await stream.wait_begun()
         if wait.cancelled_caught:
             raise ConnectionLost(f"a stream had no answer for {self.timeout_seconds:g} s")
         if stream.status != _OK:

@@ -59,6 +59,8 @@ class Session:
         self._has_nothing_left = False
         self._came: list[Delivery] = []
         """What was read before anybody received it."""
+        self._has_heartbeat = False
+        self._silences = 0
         self._problem: SettlementError | ProtocolError | None = None
         stream.on_broken = self._break
         stream.source = self._say
@@ -147,6 +149,8 @@ class Session:
                 self._expired.add(number)
                 self._settlements.forget(number)
                 self.has_leases = True
+            case {"heartbeat": int()}:
+                self._has_heartbeat = True
             case {"closing": str(why)}:
                 self.closing = why
             case {"error": str(told)} if told == UNRECOGNISED.error:
@@ -187,6 +191,18 @@ class Session:
         for delivery in (*unseen, *self._came):
             with suppress(SettlementError):  # it is over: that is found when it is handed on
                 self.touch(delivery)
+
+    def count_silence(self) -> int:
+        """Return how many times in a row nothing had come since the call before."""
+        has_heard = self._stream.has_heard or self._stream.is_held_back
+        self._stream.has_heard = False
+        # A broker of before this does not know of heartbeats: its silence says nothing.
+        self._silences = self._silences + 1 if self._has_heartbeat and not has_heard else 0
+        return self._silences
+
+    def fail(self, cause: str) -> None:
+        """Take the stream for one that is lost."""
+        self._stream.fail(cause)
 
     def pause(self) -> None:
         """Ask for nothing new; what is on its way comes."""

@@ -42,6 +42,8 @@ class Stream:
         self.is_ending = False
         """Nothing follows what is in `outgoing` and what the source has by now."""
         self.has_sent_all = False
+        self.has_heard = False
+        """Something came; whoever watches sets it back."""
         self.has_ended = False
         """The answer has come to its end."""
         self._wake_writer = wake_writer
@@ -67,6 +69,11 @@ class Stream:
     def is_over(self) -> bool:
         """Nothing more comes, and what came was taken."""
         return not self._incoming and (self.has_ended or self.failure is not None)
+
+    @property
+    def is_held_back(self) -> bool:
+        """Tell if so much was not taken that the server may soon send nothing."""
+        return self._came >= self._room_step
 
     @property
     def is_broken(self) -> bool:
@@ -182,6 +189,7 @@ class Stream:
 
     def take_data(self, data: bytes) -> None:
         self._came += len(data)
+        self.has_heard = True
         if self._sink is None:
             self._incoming.append(data)
         else:

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 import anyio
 from anyio.lowlevel import checkpoint
 
+from miniqueue_py.client import heartbeats
 from miniqueue_py.client.backoff import Backoff
 from miniqueue_py.client.delivery import Delivery
 from miniqueue_py.client.errors import ClientClosed, Misuse, NoAnswer
@@ -59,8 +60,10 @@ class Subscription:
         self._topic = topic
         self._credit = credit
         self._lease = lease
-        query = "" if lease is None else "?" + urlencode({"lease": f"{lease:.3f}s"})
-        self._path = f"/subscribe/{quote(topic, safe='')}{query}"
+        terms = {"heartbeat": f"{heartbeats.HEARTBEAT_SECONDS:g}s"}
+        if lease is not None:
+            terms["lease"] = f"{lease:.3f}s"
+        self._path = f"/subscribe/{quote(topic, safe='')}?{urlencode(terms)}"
         self._session: Session | None = None
         self._ready: deque[Delivery] = deque()
         self._receiving: anyio.Lock | None = None
@@ -87,8 +90,7 @@ class Subscription:
         except TimeoutError as error:
             raise NoAnswer(seconds, self._last_problem) from error
         self._receiving = anyio.Lock()
-        if self.lease is not None:
-            self._requests.connections.start_soon(self._keep_unseen, self.lease)
+        self._requests.connections.start_soon(self._keep, self.lease)
         return self
 
     async def __aexit__(
@@ -129,13 +131,20 @@ class Subscription:
         lease: float | None = answer.read(lambda told: Topic.of(told).policy["lease"])
         return lease
 
+    async def _keep(self, lease: float | None) -> None:
+        """Look after the stream until the block ends."""
+        with self._keeping:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(heartbeats.watch, lambda: self._session)
+                if lease is not None:
+                    tasks.start_soon(self._keep_unseen, lease)
+
     async def _keep_unseen(self, lease: float) -> None:
         """Renew what waits here to be handed on: that this comes late is no failed attempt."""
-        with self._keeping:
-            while True:
-                await anyio.sleep(lease / TOUCHES_A_LEASE)
-                if self._session is not None and not self._session.is_over:
-                    self._session.renew((*self._ready, *self.elsewhere()))
+        while True:
+            await anyio.sleep(lease / TOUCHES_A_LEASE)
+            if self._session is not None and not self._session.is_over:
+                self._session.renew((*self._ready, *self.elsewhere()))
 
     def __aiter__(self) -> Self:
         return self

@@ -8,7 +8,7 @@ with SyncClient("https://localhost:8080", ca="certs/ca.pem") as queue:
 """
 
 import atexit
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -172,9 +172,13 @@ class SyncClient:
         """Replace a topic's policy, and make the topic if need be. Raises BadRequest."""
         return self._open().call(self._client.set_policy(name, policy))
 
-    def purge(self, name: str) -> None:
+    def purge(self, name: str) -> Topic:
+        """Remove all messages of a topic, and keep its policy. Raises TopicNotFound."""
+        return self._open().call(self._client.purge(name))
+
+    def delete(self, name: str) -> None:
         """Delete a topic: its messages, its policy, and the keys it remembers."""
-        self._open().call(self._client.purge(name))
+        self._open().call(self._client.delete(name))
 
     def pause(self, name: str) -> Topic:
         """Hand nothing out, until `resume`. Raises TopicNotFound."""
@@ -184,16 +188,31 @@ class SyncClient:
         """Hand out again. Raises TopicNotFound."""
         return self._open().call(self._client.resume(name))
 
-    def redrive(self, name: str, most: int | None = None) -> int:
+    def redrive(  # noqa: PLR0913  each is a filter of its own
+        self,
+        name: str,
+        most: int | None = None,
+        *,
+        ids: Sequence[str] | None = None,
+        reason: str | None = None,
+        older_than: float | None = None,
+        to: str | None = None,
+    ) -> int:
         """Send dead letters back to where they came from, and return how many went.
 
-        Raises TopicNotFound, and ConnectionLost when it is not known if they went.
+        All of them, or those to which all applies that is said. Raises
+        TopicNotFound, and ConnectionLost when it is not known if they went.
         """
-        return self._open().call(self._client.redrive(name, most))
+        return self._open().call(
+            self._client.redrive(name, most, ids=ids, reason=reason, older_than=older_than, to=to)
+        )
 
-    def peek(self, name: str, most: int = 10) -> list[Message]:
-        """Return what would be handed out next, and hand out nothing. Raises TopicNotFound."""
-        return self._open().call(self._client.peek(name, most))
+    def peek(self, name: str, most: int = 10, *, state: str = "ready") -> list[Message]:
+        """Return what would be handed out next, and hand out nothing. Raises TopicNotFound.
+
+        Or what is `inFlight` or `delayed`.
+        """
+        return self._open().call(self._client.peek(name, most, state=state))
 
     def _open(self) -> Portal:
         """Return the way to the client. Raises ClientClosed."""

@@ -29,9 +29,9 @@ class Terms(NamedTuple):
 
     def check(self) -> "Terms":
         """Return them as plain numbers. Raises BadParameter."""
-        delay = _number("delay", self.delay, 0, LONGEST_DELAY_SECONDS)
-        ttl = _number("ttl", self.ttl, SHORTEST_TTL, LONGEST_DELAY_SECONDS)
-        priority = _number("priority", self.priority, 0, HIGHEST_PRIORITY)
+        delay = number_between("delay", self.delay, 0, LONGEST_DELAY_SECONDS)
+        ttl = number_between("ttl", self.ttl, SHORTEST_TTL, LONGEST_DELAY_SECONDS)
+        priority = number_between("priority", self.priority, 0, HIGHEST_PRIORITY)
         if priority is not None and not priority.is_integer():
             raise BadParameter("priority", f"is {self.priority}, and has to be whole")
         if self.key is not None:
@@ -55,7 +55,7 @@ class Terms(NamedTuple):
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
-def _number(name: str, value: float | None, least: float, most: float) -> float | None:
+def number_between(name: str, value: float | None, least: float, most: float) -> float | None:
     """Return it as a float: whatever counts as a number was not made for JSON."""
     if value is None:
         return None

@@ -29,8 +29,7 @@ from miniqueue_py.client.requests import HOPELESS
 from miniqueue_py.client.retries import Retries
 from miniqueue_py.client.task_handlers import LEASE_SECONDS, TOPIC, Functions, TaskFunctions
 from miniqueue_py.errors import MiniqueueError, Unavailable
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from miniqueue_py.signals import ending_signals
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -123,7 +122,9 @@ class Worker:
         self._add(topic, TaskFunctions(functions), concurrency, lease)
 
     def run(self, backend: Literal["asyncio", "trio"] = "asyncio") -> Sequence[signal.Signals]:
-        """Handle messages until SIGTERM or SIGINT, and return those; raise what `serve` raises.
+        """Handle messages until SIGTERM, SIGINT or SIGHUP, and return those.
+
+        Raises what `serve` raises.
 
         The first signal drains: nothing new is taken, and running handlers may
         finish, for `drain_seconds`. Then, or with a second signal, they are cancelled,
@@ -180,7 +181,7 @@ class Worker:
             await self.serve()  # signals come to the main thread alone
             return ()
         heeded: list[signal.Signals] = []
-        with anyio.open_signal_receiver(*SIGNALS) as signals:
+        with anyio.open_signal_receiver(*ending_signals()) as signals:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._heed, signals, heeded)
                 problem: Exception | None = None
@@ -197,6 +198,8 @@ class Worker:
         self, signals: AsyncIterator[signal.Signals], heeded: list[signal.Signals]
     ) -> None:
         async for number in signals:
+            if number == signal.SIGHUP and heeded:
+                continue  # a terminal that closes says so twice
             heeded.append(number)
             closing = self._closing
             if closing is None or not closing.is_begun:

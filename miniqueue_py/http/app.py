@@ -1,6 +1,6 @@
 """Everything that is not a stream: a Quart application, nothing global."""
 
-from quart import Quart, Response
+from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException
 
 from miniqueue_py.broker.administration import Administration
@@ -10,9 +10,10 @@ from miniqueue_py.http.new_app import new_app
 from miniqueue_py.http.openapi.document import description
 from miniqueue_py.http.operations import operations
 from miniqueue_py.http.problems import as_response, problem, problem_of
+from miniqueue_py.http.query import Query
 from miniqueue_py.http.receiving import LONGEST_BODY_BYTES, TOO_LONG
 from miniqueue_py.http.servers.connections import Connections
-from miniqueue_py.http.topics import topic_pages
+from miniqueue_py.http.topics import OF_MINIQUEUE, PARAMETERS, topic_pages
 from miniqueue_py.telemetry.exposition import Exposition
 from miniqueue_py.telemetry.metrics import Metrics
 
@@ -25,6 +26,12 @@ def create_app(
     app.register_blueprint(operations(Exposition(metrics, broker, administration, connections)))
     app.register_blueprint(topic_pages(broker, administration))
     app.register_blueprint(description())
+
+    @app.before_request
+    async def check_parameters() -> None:
+        page = request.endpoint  # none where there is no page, which is told otherwise
+        if page is not None and page not in OF_MINIQUEUE:
+            Query(request.scope["query_string"]).check_known(*PARAMETERS.get(page, ()))
 
     @app.errorhandler(MiniqueueError)
     async def refuse(error: MiniqueueError) -> Response:

@@ -1,6 +1,6 @@
 """The two formats of a batch, by what a request says of its body."""
 
-from miniqueue_py.errors import UnknownContentType
+from miniqueue_py.errors import EncodedBody, UnknownContentType
 from miniqueue_py.http.exchange import Request
 from miniqueue_py.protocol.batch import NdjsonLines, TextLines
 
@@ -18,7 +18,14 @@ _KNOWN = "text/plain (a message a line) or application/x-ndjson (an object a lin
 
 
 def reader_of(request: Request, longest_message: int) -> TextLines | NdjsonLines:
-    """Return what reads the lines of a request. Raises UnknownContentType."""
+    """Return what reads the lines of a request. Raises UnknownContentType.
+
+    Also for a body that is compressed: its newlines are no ends of lines.
+    """
+    encodings = [value for name, value in request.headers if name == b"content-encoding"]
+    encoding = b",".join(encodings).decode("latin-1")
+    if any(each.strip().lower() not in {"", "identity"} for each in encoding.split(",")):
+        raise EncodedBody(encoding)
     content_type = (request.header(b"content-type") or b"").decode("latin-1")
     kind = content_type.partition(";")[0].strip().lower()
     if kind in _JSON:

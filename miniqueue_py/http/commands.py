@@ -39,7 +39,7 @@ def obey(subscriber: Subscriber, clock: Clock, command: Init | Credit | Settle) 
         if isinstance(command, Settle):
             verb, ids, up_to, seconds = command
             if verb is _TOUCH:
-                errors = subscriber.touch(clock.now(), verb, ids, up_to)
+                errors = subscriber.touch(clock.monotonic(), verb, ids, up_to)
             else:
                 errors = subscriber.settle(_DECISIONS[verb], verb, ids, up_to, seconds)
             return b"".join([error_line(str(error)) for error in errors]) if errors else b""

@@ -37,7 +37,12 @@ class Doors:
     """Makes the doors, and drains them together."""
 
     def __init__(
-        self, desk: Desk, *, drain_seconds: float, on_error: Callable[[str, Exception], None]
+        self,
+        desk: Desk,
+        *,
+        drain_seconds: float,
+        max_wait_seconds: float,
+        on_error: Callable[[str, Exception], None],
     ) -> None:
         self._on_error = on_error
         self._dialects = Dialects(
@@ -49,6 +54,7 @@ class Doors:
             desk.broker,
             pages,
             drain_seconds=drain_seconds,
+            max_wait_seconds=max_wait_seconds,
             on_error=on_error,
             folders={
                 name.encode(): busy.before(pages) for name, busy in self._dialects.busy.items()

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.http.door import Route
-from miniqueue_py.http.exchange import Answer, Exchange, Handler
+from miniqueue_py.http.exchange import Answer, Exchange, Handler, Header
 from miniqueue_py.http.problems import problem
+from miniqueue_py.http.query import Query
 
 MOST_STALLED_SECONDS = 10.0
 """A disk that takes longer for one fsync is not ready. It may be again: nothing has failed."""
 
 _OK = b"ok\n"
-_HEADERS = ((b"content-type", b"text/plain"), (b"content-length", b"%d" % len(_OK)))
 
 
 class Health:
@@ -25,7 +25,7 @@ class Health:
         self._broker = broker
         self._fallback = fallback
         longest = b"%d" % broker.limits.max_message_bytes
-        self._alive: Answer = (200, (*_HEADERS, (b"miniqueue-max-message", longest)), _OK)
+        self._alive = _plain(_OK, (b"miniqueue-max-message", longest))
         self._answers: Mapping[bytes, Callable[[], Answer]] = {
             b"/healthz": lambda: self._alive,
             b"/readyz": self._readiness,
@@ -37,6 +37,8 @@ class Health:
         answer = self._answers.get(request.path)
         if answer is None or request.method == "DELETE":  # that is of a topic of this name
             return self._fallback(exchange)
+        if request.query:
+            Query(request.query).check_known()
         if request.method in {"GET", "HEAD"}:
             exchange.respond(*answer())
         else:
@@ -46,7 +48,15 @@ class Health:
 
     def _readiness(self) -> Answer:
         reason = why_not_ready(self._broker)
-        return problem(503, reason) if reason else (200, _HEADERS, _OK)
+        if reason:
+            return problem(503, reason)
+        damages = "".join([f"damaged: {what}\n" for what in self._broker.damages])
+        return _plain(_OK + damages.encode())
+
+
+def _plain(text: bytes, *more: Header) -> Answer:
+    headers = ((b"content-type", b"text/plain"), (b"content-length", b"%d" % len(text)))
+    return 200, (*headers, *more), text
 
 
 def why_not_ready(broker: Broker) -> str:

@@ -1,12 +1,13 @@
 """What stands behind the `?` of a path.
 
-A name that a page does not know is ignored, however often it stands there:
-MiniQueue ignores every query, and its clients may send one. One that it does
-know stands there at most once. Names and values are percent-decoded once, and
-`+` is a space, as in every form.
+A name that a page does not know is refused: a filter that is misspelled must
+not move everything. On the paths of MiniQueue's own protocol it is ignored,
+however often it stands there: MiniQueue ignores every query, and its clients
+may send one. Names and values are percent-decoded once, and `+` is a space, as
+in every form.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -18,6 +19,10 @@ Checked = TypeVar("Checked")
 Default = TypeVar("Default")
 
 
+LONGEST_QUOTE = 50
+"""Characters of a client's own words in an error."""
+
+
 class Query:
     """The parameters of a request; nothing is wrong with one until it is asked for."""
 
@@ -27,15 +32,28 @@ class Query:
             name, _, value = part.partition(b"=")
             self._values.setdefault(_decode(name), []).append(value)
 
+    def check_known(self, *known: str) -> None:
+        """Refuse every name that is none of these. Raises BadParameter, which names it."""
+        for name, values in self._values.items():
+            is_nothing = not name and not any(values)  # "a=1&", "&&"
+            if is_nothing or name.decode("latin-1") in known:
+                continue
+            shown = name.decode(errors="replace")[:LONGEST_QUOTE]
+            told = f"known are {', '.join(known)}" if known else "this page has no parameters"
+            raise BadParameter(f"{shown!a}", f"is an unknown parameter; {told}")
+
     def text(self, name: str) -> str | None:
         """Return a value, None if there is none. Raises BadParameter."""
-        values = self._values.get(name.encode())
-        if values is None:
-            return None
-        if len(values) > 1:
-            raise BadParameter(name, f"is given {len(values)} times; give it once")
+        texts = self.texts(name)
+        if len(texts) > 1:
+            raise BadParameter(name, f"is given {len(texts)} times; give it once")
+        return texts[0] if texts else None
+
+    def texts(self, name: str) -> Sequence[str]:
+        """Return the values of a name that may stand there many times. Raises BadParameter."""
+        values = self._values.get(name.encode(), ())
         try:
-            return _decode(values[0]).decode()
+            return [_decode(value).decode() for value in values]
         except UnicodeDecodeError:
             raise BadParameter(name, "is not UTF-8") from None
 
@@ -50,6 +68,16 @@ class Query:
             return check(text)
         except ValueError as error:
             raise BadParameter(name, str(error)) from None
+
+    def read_all(self, name: str, check: Callable[[str], Checked]) -> Sequence[Checked]:
+        """Return what `check` makes of each value of a name. Raises BadParameter."""
+        checked = []
+        for text in self.texts(name):
+            try:
+                checked.append(check(text))
+            except ValueError as error:
+                raise BadParameter(name, str(error)) from None
+        return checked
 
     def duration(
         self, name: str, default: Default, *, least: float, most: float

@@ -21,7 +21,7 @@ from miniqueue_py.http.exchange import Exchange, WholeBody
 from miniqueue_py.http.json_answers import NO_CONTENT, json_answer
 from miniqueue_py.http.json_text import encode, parse
 from miniqueue_py.http.messages import as_object
-from miniqueue_py.http.query import Query
+from miniqueue_py.http.query import LONGEST_QUOTE, Query
 from miniqueue_py.http.terms import LONGEST_LEASE_SECONDS, SHORTEST_LEASE_SECONDS
 from miniqueue_py.protocol.options import check_delay
 
@@ -33,7 +33,7 @@ TOO_LONG = f"the body is longer than {LONGEST_BODY_BYTES} bytes; send it in seve
 MOST_RECEIVED = 1000
 RECEIVED_UNASKED = 1
 LONGEST_WAIT_SECONDS = 60.0
-"""Proxies cut a request that is silent for longer."""
+"""Proxies cut a request that is silent for longer. `-max-wait` may say otherwise."""
 
 SETTLED_A_TURN = 1000
 
@@ -47,8 +47,6 @@ _DECISIONS = {
     "dead": Decision.DEAD,
     _TOUCH: None,
 }
-_LONGEST_QUOTE = 50
-"""Characters of a client's own words in an error."""
 
 
 class Part(NamedTuple):
@@ -63,8 +61,11 @@ class Part(NamedTuple):
 class Receive(Claiming):
     """One request for messages. Raises BadParameter when it is made."""
 
-    def __init__(self, exchange: Exchange, broker: Broker, topic: str) -> None:
+    def __init__(
+        self, max_wait_seconds: float, exchange: Exchange, broker: Broker, topic: str
+    ) -> None:
         self.exchange = exchange
+        self._max_wait_seconds = max_wait_seconds
         self._broker = broker
         self._topic = topic
         self._limit = RECEIVED_UNASKED
@@ -75,12 +76,20 @@ class Receive(Claiming):
 
     def claim(self) -> Claim:
         return self._broker.claims.receive(
-            self._topic, self._limit, self.wait_seconds, self._on_received, self._lease
+            self._topic,
+            self._limit,
+            self.wait_seconds,
+            self._on_received,
+            self._lease,
+            self.exchange.request.client[0],
         )
 
     def _read(self, query: Query) -> None:
+        query.check_known("max", "wait", "lease")
         self._limit = query.whole_number("max", RECEIVED_UNASKED, least=1, most=MOST_RECEIVED)
-        self.wait_seconds = query.duration("wait", 0.0, least=0.0, most=LONGEST_WAIT_SECONDS)
+        most = max(LONGEST_WAIT_SECONDS, self._max_wait_seconds)
+        wait = query.duration("wait", 0.0, least=0.0, most=most)
+        self.wait_seconds = min(wait, self._max_wait_seconds)
         self._lease = query.duration(
             "lease", None, least=SHORTEST_LEASE_SECONDS, most=LONGEST_LEASE_SECONDS
         )
@@ -98,12 +107,15 @@ class Receive(Claiming):
 class Settle(WholeBody):
     """One request that settles, some in each turn of the loop.
 
-    What it has begun it ends, though its client goes.
+    What it has begun it ends, though its client goes. Raises BadParameter and
+    MessageTooLong when it is made.
     """
 
     def __init__(self, exchange: Exchange, broker: Broker, topic: str) -> None:
         super().__init__(exchange, LONGEST_BODY_BYTES)
         self.check_declared()
+        if exchange.request.query:
+            Query(exchange.request.query).check_known()
         self._broker = broker
         self._topic = topic
         self._turns: deque[Sequence[Part]] = deque()
@@ -150,7 +162,7 @@ def parse_settlement(value: object) -> Sequence[Part]:
             parts.append(Part(_receipts(key, named), _DECISIONS[key]))
         else:
             known = ", ".join((*_DECISIONS, _DACK))
-            raise BadParameter(f"{key[:_LONGEST_QUOTE]!a}", f"is unknown; known are {known}")
+            raise BadParameter(f"{key[:LONGEST_QUOTE]!a}", f"is unknown; known are {known}")
     return parts
 
 
@@ -172,7 +184,7 @@ def _seconds(receipt: str, delay: object) -> float:
     try:
         return check_delay(delay)
     except ValueError as error:
-        where = f"{_DACK} of {receipt[:_LONGEST_QUOTE]!a}"
+        where = f"{_DACK} of {receipt[:LONGEST_QUOTE]!a}"
         raise BadParameter(where, str(error)) from None
 
 

@@ -18,10 +18,10 @@ from miniqueue_py.http.health import Health
 from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.problems import problem
 from miniqueue_py.http.publish import Publish
-from miniqueue_py.http.receiving import Receive, Settle
+from miniqueue_py.http.receiving import LONGEST_WAIT_SECONDS, Receive, Settle
 from miniqueue_py.http.refusing import publishing_to
 from miniqueue_py.http.subscription import Subscription
-from miniqueue_py.http.terms import key_of, lease_of, terms_of
+from miniqueue_py.http.terms import batch_terms_of, key_of, subscription_terms
 from miniqueue_py.http.uploads import Uploads
 
 Below = Callable[[Exchange, bytes], Handler]
@@ -41,18 +41,20 @@ DUPLEX_NEEDED = (
 class Streams:
     """The hot paths of the wire."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  handed in by the one place that makes it
         self,
         broker: Broker,
         fallback: Route,
         *,
         drain_seconds: float,
+        max_wait_seconds: float = LONGEST_WAIT_SECONDS,
         on_error: Callable[[str, Exception], None],
         folders: Mapping[bytes, Below] | None = None,
     ) -> None:
         self._broker = broker
         self._fallback = Health(broker, fallback).route
         self._drain_seconds = drain_seconds
+        self._max_wait_seconds = max_wait_seconds
         self._on_error = on_error
         self._topic_name = lru_cache(_KNOWN_NAMES)(topic_name)
         self._uploads: Uploads = set()
@@ -104,7 +106,7 @@ class Streams:
                 raise ShuttingDown
             lines = reader_of(request, self._broker.limits.max_message_bytes)
             key = key_of(request)
-            terms = terms_of(request)
+            terms = batch_terms_of(request)
         return Batch(
             exchange,
             self._broker,
@@ -126,23 +128,25 @@ class Streams:
         if not _can_duplex(request):
             exchange.respond(*problem(505, DUPLEX_NEEDED))
             return Handler()
+        lease_seconds, heartbeat_seconds = subscription_terms(request)
         return Subscription(
             exchange,
             self._broker,
             topic,
-            lease_seconds=lease_of(request),
+            lease_seconds=lease_seconds,
+            heartbeat_seconds=heartbeat_seconds,
             drain_seconds=self._drain_seconds,
             on_error=self._teller(request),
         )
 
     def _receive(self, exchange: Exchange, rest: bytes) -> Handler:
-        return self._one_answer(Receive, exchange, rest)
+        return self._one_answer(partial(Receive, self._max_wait_seconds), exchange, rest)
 
     def _settle(self, exchange: Exchange, rest: bytes) -> Handler:
         return self._one_answer(Settle, exchange, rest)
 
     def _one_answer(
-        self, verb: type[Receive] | type[Settle], exchange: Exchange, rest: bytes
+        self, verb: Callable[[Exchange, Broker, str], Handler], exchange: Exchange, rest: bytes
     ) -> Handler:
         if b"/" in rest or not rest:
             return self._fallback(exchange)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.http.commands import delivery_lines, obey, work_of
 from miniqueue_py.http.exchange import ROOM_BYTES, Exchange, Handler
+from miniqueue_py.http.heartbeat import Heartbeat
 from miniqueue_py.http.problems import FAILED
 from miniqueue_py.http.waiting import WaitingCommands
 from miniqueue_py.protocol.commands import Command, CommandReader, Refused
@@ -52,6 +53,7 @@ class Subscription(Handler):
         topic: str,
         *,
         lease_seconds: float | None,
+        heartbeat_seconds: float | None = None,
         drain_seconds: float,
         on_error: Callable[[Exception], None],
     ) -> None:
@@ -77,9 +79,13 @@ class Subscription(Handler):
         self._last_line: bytes | None = None
         """What the stream ends with, once that is decided."""
         self._timer: asyncio.TimerHandle | None = None
+        self._heartbeat: Heartbeat | None = None
+        """None unless the client wants it."""
         self._subscriber = broker.open_subscriber(topic, self._on_change, lease_seconds)
         # Before anything else: MiniQueue's Go clients block until the headers come.
         exchange.begin(200, _HEADERS)
+        if heartbeat_seconds is not None:
+            self._heartbeat = Heartbeat(broker.clock, heartbeat_seconds, self._beat)
 
     def on_body(self, chunk: bytes) -> None:
         self._hear(self._reader.feed(chunk))
@@ -147,6 +153,8 @@ class Subscription(Handler):
         if lines:
             self._exchange.send(lines)
             self._queued += len(lines)
+            if self._heartbeat is not None:
+                self._heartbeat.note()
         if has_more:
             self._go_on_later()
         elif self._last_line is not None:
@@ -157,6 +165,12 @@ class Subscription(Handler):
             self._settle_some()
         elif self._has_ended and not self._commands.weight:
             self._end()
+
+    def _beat(self, line: bytes) -> None:
+        """Show that the stream lives, unless its peer has much to read or it was told the end."""
+        if not self._has_said_why and self._has_room():
+            self._exchange.send(line)
+            self._queued += len(line)
 
     def _step(self) -> tuple[bytes, bool]:
         """Carry out what can be in a turn; return the lines that brings, and if more is to do."""
@@ -231,6 +245,8 @@ class Subscription(Handler):
         self._commands.clear()
         if self._timer is not None:
             self._timer.cancel()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         try:
             self._broker.close_subscriber(self._subscriber)
         except Exception as error:  # noqa: BLE001  as in `_act`

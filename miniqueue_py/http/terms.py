@@ -10,14 +10,29 @@ IDEMPOTENCY_KEY = b"idempotency-key"
 SHORTEST_LEASE_SECONDS = 0.001
 LONGEST_LEASE_SECONDS = 86400.0
 
+SHORTEST_HEARTBEAT_SECONDS = 1.0
+LONGEST_HEARTBEAT_SECONDS = 3600.0
+
 NO_TERMS = (0, 0.0, None)
 """Of a publish that asks for nothing by its query."""
 
 
 def terms_of(request: Request) -> tuple[int, float, float | None]:
-    """Return the priority, the delay and the ttl of a publish. Raises BadParameter."""
+    """Return the priority, the delay and the ttl of a publish. Raises BadParameter.
+
+    It is MiniQueue's own request, which ignores what it does not know.
+    """
     query = request.query
     return publication_terms(Query(query)) if query else NO_TERMS
+
+
+def batch_terms_of(request: Request) -> tuple[int, float, float | None]:
+    """Return those of a batch, and refuse what is unknown. Raises BadParameter."""
+    if not request.query:
+        return NO_TERMS
+    query = Query(request.query)
+    query.check_known("priority", "delay", "ttl")
+    return publication_terms(query)
 
 
 def key_of(request: Request) -> str | None:
@@ -32,11 +47,16 @@ def key_of(request: Request) -> str | None:
         raise BadParameter("Idempotency-Key", problem) from None
 
 
-def lease_of(request: Request) -> float | None:
-    """Return how long a delivery may be held, if the subscriber says so. Raises BadParameter."""
-    query = request.query
-    if not query:
-        return None
-    return Query(query).duration(
-        "lease", None, least=SHORTEST_LEASE_SECONDS, most=LONGEST_LEASE_SECONDS
+def subscription_terms(request: Request) -> tuple[float | None, float | None]:
+    """Return how long a delivery may be held, and when a quiet stream is to show that it lives.
+
+    Each is None if the subscriber does not say. Raises BadParameter.
+    """
+    if not request.query:
+        return None, None
+    query = Query(request.query)
+    lease = query.duration("lease", None, least=SHORTEST_LEASE_SECONDS, most=LONGEST_LEASE_SECONDS)
+    heartbeat = query.duration(
+        "heartbeat", None, least=SHORTEST_HEARTBEAT_SECONDS, most=LONGEST_HEARTBEAT_SECONDS
     )
+    return lease, heartbeat

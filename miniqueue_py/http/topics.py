@@ -12,9 +12,11 @@ from quart import Blueprint, Response, request
 
 from miniqueue_py.broker.administration import Administration, Overview
 from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.policy import policy_as_json, policy_from_json
 from miniqueue_py.errors import TopicNotFound
 from miniqueue_py.http.json_bodies import answer, answer_encoded, nothing, read_json
+from miniqueue_py.http.letters import destination_of, letters_of
 from miniqueue_py.http.messages import as_object
 from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.query import Query
@@ -28,7 +30,20 @@ PEEKED_UNASKED = 10
 MOST_REDRIVEN = 10**18 - 1
 """By number; all is by no number."""
 
+STATES = {"ready": State.READY, "inFlight": State.LEASED, "delayed": State.DELAYED}
+"""By the words that an overview has for them."""
+
 _OVERVIEWS_A_TURN = 50
+
+PARAMETERS = {
+    "topics.show_all": ("after", "max"),
+    "topics.redrive": ("id", "reason", "olderThan", "max", "to"),
+    "topics.peek": ("max", "state"),
+}
+"""What pages have behind the `?`, by endpoint; all others have nothing there."""
+
+OF_MINIQUEUE = {"topics.delete_short"}
+"""Endpoints of MiniQueue's own protocol, which ignores every query."""
 
 
 def topic_pages(broker: Broker, administration: Administration) -> Blueprint:
@@ -42,6 +57,7 @@ def topic_pages(broker: Broker, administration: Administration) -> Blueprint:
     pages.delete("/<segment>", endpoint="delete_short")(topics.delete)
     pages.post("/topics/<segment>/pause")(topics.pause)
     pages.post("/topics/<segment>/resume")(topics.resume)
+    pages.post("/topics/<segment>/purge")(topics.purge)
     pages.post("/topics/<segment>/redrive")(topics.redrive)
     pages.get("/topics/<segment>/peek")(topics.peek)
     return pages
@@ -72,8 +88,13 @@ class _Topics:
         return self._describe(topic)
 
     async def delete(self, segment: str) -> Response:
-        await self._broker.purge(topic_name(segment))
+        await self._broker.delete(topic_name(segment))
         return nothing(200)
+
+    async def purge(self, segment: str) -> Response:
+        topic = topic_name(segment)
+        await self._administration.purge(topic)
+        return self._describe(topic)
 
     async def pause(self, segment: str) -> Response:
         topic = topic_name(segment)
@@ -89,7 +110,8 @@ class _Topics:
         topic = topic_name(segment)
         query = Query(request.scope["query_string"])
         limit = query.whole_number("max", None, least=1, most=MOST_REDRIVEN)
-        redriven = await self._administration.redrive(topic, limit)
+        wanted = letters_of(query, self._broker.clock.now())
+        redriven = await self._administration.redrive(topic, limit, wanted, destination_of(query))
         hint = None if redriven else self._hint(topic)
         return answer({"redriven": redriven} | ({"hint": hint} if hint else {}))
 
@@ -97,8 +119,13 @@ class _Topics:
         topic = topic_name(segment)
         query = Query(request.scope["query_string"])
         limit = query.whole_number("max", PEEKED_UNASKED, least=1, most=MOST_PEEKED)
-        messages = self._administration.peek(topic, limit)
-        return answer_encoded(b'{"messages":[%b]}' % b",".join(map(as_object, messages)))
+        state = query.read("state", _check_state, State.READY)
+        if state is State.READY:
+            shown = list(map(as_object, self._administration.peek(topic, limit)))
+        else:
+            sights = await self._administration.look(topic, state, limit)
+            shown = [as_object(each.message, due_ms=each.due_ms) for each in sights]
+        return answer_encoded(b'{"messages":[%b]}' % b",".join(shown))
 
     async def _overviews(self, names: Sequence[str]) -> list[dict[str, object]]:
         overviews = []
@@ -123,6 +150,12 @@ class _Topics:
             return None
         path = f"/topics/{quote(dead_letters, safe='')}/redrive"
         return f"the dead letters of {topic!r} are in {dead_letters!r}: POST {path}"
+
+
+def _check_state(text: str) -> State:
+    if text not in STATES:
+        raise ValueError(f"is none; known are {', '.join(STATES)}")
+    return STATES[text]
 
 
 def overview_as_json(overview: Overview) -> dict[str, object]:

@@ -38,12 +38,14 @@ class JsonStrings:
                 match = _PLAIN.match(data, position)
                 if match:
                     text = match[1].decode()
+                    start = match.start(1) - 1
                 else:
                     match = _ESCAPED.match(data, position)
                     if not match:
                         break
                     text = json.loads(match[1])
-                if match.end() - match.start(1) > LONGEST_STRING:
+                    start = match.start(1)
+                if match.end() - start > LONGEST_STRING:
                     raise ValueError  # noqa: TRY301  as every other string that is none
                 strings.append(text)
                 position = match.end()

@@ -7,8 +7,9 @@ template of its own; the rest is put together from parts, in the same order.
 import json
 from binascii import b2a_base64
 
-Origin = tuple[str, str, int, int]
-"""Where a dead letter came from: topic, reason, attempts, milliseconds since the epoch."""
+Origin = tuple[str, str, int, int, "Origin | None"]
+"""Where a dead letter came from: topic, reason, attempts, milliseconds since the epoch; and
+where it died first, if that was before."""
 
 
 def delivery_line(body: bytes, dack_count: int) -> bytes:
@@ -83,9 +84,12 @@ def page_object(  # noqa: PLR0913  what an object says is handed in
     priority: int = 0,
     published_ms: int | None,
     origin: Origin | None = None,
+    due_ms: int | None = None,
 ) -> bytes:
     """Return a message as a page shows it; without a `receipt` it is only looked at."""
     parts = _message_parts(topic_number, sequence, priority, published_ms, origin)
+    if due_ms is not None:
+        parts.append(b'"dueAt":%d' % due_ms)
     if attempt is not None:
         parts.insert(0, b'"attempt":%d' % attempt)
     if receipt is not None:
@@ -106,6 +110,11 @@ def closing_line(reason: str) -> bytes:
 def expired_line(id: int) -> bytes:  # noqa: A002  the wire's name
     """Say that the lease of a delivery is over."""
     return b'{"expired":%d}\n' % id
+
+
+def heartbeat_line(at_ms: int) -> bytes:
+    """Say that the broker is there, and what time it has: milliseconds since the epoch."""
+    return b'{"heartbeat":%d}\n' % at_ms
 
 
 def published_line(count: int) -> bytes:
@@ -138,9 +147,14 @@ def _message_parts(
     if priority:
         parts.append(b'"priority":%d' % priority)
     if origin is not None:
-        dead = dict(zip(("topic", "reason", "attempts", "at"), origin, strict=True))
-        parts.append(b'"dead":' + _json(dead))
+        parts.append(b'"dead":' + _json(_death(origin)))
     return parts
+
+
+def _death(origin: Origin) -> dict[str, object]:
+    *facts, first = origin
+    death: dict[str, object] = dict(zip(("topic", "reason", "attempts", "at"), facts, strict=True))
+    return death if first is None else death | {"first": _death(first)}
 
 
 def _json(value: object) -> bytes:

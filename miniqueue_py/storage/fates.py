@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from miniqueue_py.broker.delivery import Bury
+from miniqueue_py.broker.delivery import Bury, Redrive
 from miniqueue_py.broker.message import PLAIN, Extras, Message, MessageId, Origin, Publication
 
 LAST_MOMENT_MS = (1 << 64) - 1
@@ -45,16 +45,30 @@ def delayed(message: Message, *, is_dack: bool) -> Message:
 
 def buried(message: Message, topic: str, bury: Bury) -> Message:
     """Return it as a dead letter from `topic`."""
-    origin = Origin(topic, bury.reason, message.attempt, bury.at_ms)
+    before = message.extras.origin
+    first = None if before is None else before.first or before
+    origin = Origin(topic, bury.reason, message.attempt, bury.at_ms, first)
     return message._replace(
         extras=Extras(priority=message.extras.priority, expires_ms=bury.expires_ms, origin=origin)
     )
 
 
-def redriven(message: Message) -> Message:
-    """Return a dead letter as it was before its first attempt."""
+def redriven(message: Message, redrive: Redrive) -> tuple[str, Message] | None:
+    """Return where a dead letter goes, as it was before its first attempt there.
+
+    None for what is no dead letter.
+    """
+    origin = message.extras.origin
+    if origin is None:
+        return None
+    topic, left = origin.topic, origin.first
+    if redrive.topic is not None:
+        topic, left = redrive.topic, None
+    elif redrive.to_first and origin.first is not None:
+        topic, left = origin.first.topic, None
     priority = message.extras.priority
-    return message._replace(extras=Extras(priority=priority) if priority else PLAIN)
+    extras = Extras(priority=priority, origin=left) if priority or left else PLAIN
+    return topic, message._replace(extras=extras)
 
 
 def due_ms(message: Message, until: float) -> int:

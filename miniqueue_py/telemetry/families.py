@@ -95,6 +95,7 @@ def state_families(broker: Broker, topics: int) -> Iterator[Metric]:
         ("bytes", totals.bytes, "Bytes of their bodies."),
         ("subscribers", broker.subscriber_count, "Open subscriptions, and requests that wait."),
         ("draining", broker.is_draining, "1 while the broker stops."),
+        ("storage_damages", len(broker.damages), "What could not be read, and is passed over."),
         ("storage_writable", broker.failure is None, "0 while publishing is refused by storage."),
     ):
         yield GaugeMetricFamily(f"miniqueue_{name}", text, float(value))

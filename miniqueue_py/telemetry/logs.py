@@ -9,14 +9,18 @@ Loggers are not cached, so configuring again reaches all of them. Who logs many
 lines a second keeps a `structlog.get_logger().bind()`.
 """
 
+import io
 import logging
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import JSONRenderer, TimeStamper, add_log_level, format_exc_info
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+
+from miniqueue_py.legible import legible, legible_json, legible_text
 
 
 def configure_logs(
@@ -35,6 +39,21 @@ def configure_logs(
             root.removeHandler(handler)
     root.addHandler(_IntoStructlog(logging.WARNING))
 
+
+def dropped_line(*, human: bool, stream: TextIO) -> Callable[[int], str]:
+    """Return what tells, as a line of the log, that so many could not be written."""
+    processors = _rendering(human=human, stream=stream)
+
+    def line(count: int) -> str:
+        event: Any = {"event": "log.dropped", "lines": count}
+        for process in processors:
+            event = process(None, "warning", event)
+        return str(event)
+
+    return line
+
+
+_UNICODE = {"utf-8", "utf8"}
 
 # Nothing is above CRITICAL for structlog: _drop drops that too.
 _LOWEST = {
@@ -93,14 +112,35 @@ def _rendering(*, human: bool, stream: TextIO) -> list[Processor]:
         colours = stream.isatty()
         return [
             *common,
+            _make_legible,
             ConsoleRenderer(
                 sort_keys=False,
                 pad_event_to=18,
                 colors=colours,
-                exception_formatter=plain_traceback,
+                exception_formatter=_write_traceback,
             ),
         ]
-    return [*common, format_exc_info, _put_the_fact_first, JSONRenderer(ensure_ascii=False)]
+    # What such a stream makes of the others is no JSON.
+    is_ascii = (stream.encoding or "utf-8").lower() not in _UNICODE
+    json_renderer = JSONRenderer(ensure_ascii=is_ascii)
+    return [*common, format_exc_info, _put_the_fact_first, json_renderer, _make_json_legible]
+
+
+def _make_legible(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    # What is no text is shown by its repr(), which is legible.
+    return {
+        name: legible(value) if isinstance(value, str) else value for name, value in event.items()
+    }
+
+
+def _make_json_legible(_: WrappedLogger, __: str, line: Any) -> str:
+    return legible_json(line)
+
+
+def _write_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
+    text = io.StringIO()
+    plain_traceback(text, exc_info)
+    stream.write(legible_text(text.getvalue().encode(errors="backslashreplace")).decode())
 
 
 def _put_the_fact_first(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

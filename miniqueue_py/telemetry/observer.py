@@ -7,6 +7,8 @@ import structlog
 from miniqueue_py.broker.delivery import Bury
 from miniqueue_py.broker.events import (
     Buried,
+    ClockStepped,
+    Deleted,
     Delivered,
     Event,
     Expired,
@@ -19,6 +21,7 @@ from miniqueue_py.broker.events import (
     Redriven,
     Restored,
     Settled,
+    StorageDamaged,
     StorageFailed,
     StorageRecovered,
 )
@@ -27,7 +30,18 @@ from miniqueue_py.broker.policy import policy_as_json
 
 log = structlog.get_logger("miniqueue")
 
-_RARE = (Purged, Loaded, PolicySet, Redriven, Buried, StorageFailed, StorageRecovered)
+_RARE = (
+    Deleted,
+    Purged,
+    Loaded,
+    PolicySet,
+    Redriven,
+    Buried,
+    ClockStepped,
+    StorageFailed,
+    StorageRecovered,
+    StorageDamaged,
+)
 _EACH = (Published, Delivered, Settled, Restored, Expired)
 
 
@@ -39,10 +53,12 @@ def log_events(level: str) -> Sequence[Observer]:
     return (rare, each) if level == "debug" else (rare,)
 
 
-def _log_rare(event: Event) -> None:
+def _log_rare(event: Event) -> None:  # noqa: C901  a table, one row a kind
     match event:
-        case Purged(topic):
+        case Deleted(topic):
             log.info("topic.deleted", topic=topic)
+        case Purged(topic, messages):
+            log.info("topic.purged", topic=topic, messages=messages)
         case Loaded(topic, messages):
             log.info("topic.loaded", topic=topic, messages=messages)
         case PolicySet(topic, policy):
@@ -59,8 +75,12 @@ def _log_rare(event: Event) -> None:
                 reason=reason,
                 messages=len(deliveries),
             )
+        case ClockStepped(seconds):
+            log.warning("clock.stepped", by_s=round(seconds, 3))
         case StorageFailed(cause):
             log.error("storage.failed", cause=cause, publishing="refused")
+        case StorageDamaged(what):
+            log.error("storage.damaged", what=what)
         case StorageRecovered():
             log.info("storage.recovered")
         case _:

@@ -53,7 +53,7 @@ class Rates:
         self._failed = [0] * _SLOTS
         self._slot = 0
         """Of the second that runs."""
-        self._second = int(clock.now())
+        self._second = int(clock.monotonic())
 
     def __repr__(self) -> str:
         return f"<Rates of {self._topic!r}>"
@@ -89,12 +89,8 @@ class Rates:
         return History(*((ring[oldest:] + ring[:oldest])[:SECONDS] for ring in rings))
 
     def _turn(self) -> None:
-        """Go on to the second that it is, and clear those in which nothing happened.
-
-        A clock that is set back goes on from there: what was counted stays where
-        it is, and only the second that runs is longer.
-        """
-        second = int(self._clock.now())
+        """Go on to the second that it is, and clear those in which nothing happened."""
+        second = int(self._clock.monotonic())
         for _ in range(min(second - self._second, _SLOTS)):
             self._slot = (self._slot + 1) % _SLOTS
             self._queued[self._slot] = self._completed[self._slot] = self._failed[self._slot] = 0

@@ -15,11 +15,13 @@ from miniqueue_py.broker.delivery import (
     TO_BACK,
     TO_FRONT,
     Bury,
+    Redrive,
     Requeue,
 )
 from miniqueue_py.broker.message import Message, Origin, Publication
 from miniqueue_py.broker.storage import Storage
 from miniqueue_py.testing import (
+    check_storage_looks,
     check_storage_snapshots,
     check_storage_time,
     check_storage_topics,
@@ -172,6 +174,34 @@ async def check_a_redriven_message_begins_anew_where_it_came_from(storage: Stora
     assert bodies(lease(storage, "source", 1)) == [b"1"]
 
 
+async def check_who_dies_twice_finds_home_by_either_way(storage: Storage) -> None:
+    first = await publish(storage, "home", b"1")
+    died, again = Bury("grave 1", "maxDeliveries", 7), Bury("grave 2", "DEAD", 8)
+    at_home = Origin("home", "maxDeliveries", 1, 7)
+    storage.settle(lease(storage, "home", 1), died)
+    storage.settle(lease(storage, "grave 1", 1), again)
+    storage.settle(lease(storage, "grave 2", 1), Bury("grave 3", "DEAD", 9))
+    [dead] = lease(storage, "grave 3", 1)
+    assert dead.message.extras.origin == Origin("grave 2", "DEAD", 1, 9, at_home)
+    storage.settle([dead], REDRIVE)
+    [dead] = lease(storage, "grave 2", 1)
+    assert dead.message.extras.origin == at_home, "it can go on from there"
+    storage.settle([dead], REDRIVE)
+    [fresh] = lease(storage, "home", 1)
+    assert fresh.message == Message(b"1", first.id, int(NOW * 1000))
+    storage.settle([fresh], died)
+    storage.settle(lease(storage, "grave 1", 1), again)
+    storage.settle(lease(storage, "grave 2", 1), Redrive(to_first=True))
+    [fresh] = lease(storage, "home", 1)
+    assert fresh.message == Message(b"1", first.id, int(NOW * 1000))
+    storage.settle([fresh], died)
+    storage.settle(lease(storage, "grave 1", 1), Redrive(topic="new home"))
+    [fresh] = lease(storage, "new home", 1)
+    assert fresh.message == Message(b"1", first.id, int(NOW * 1000))
+    storage.settle([fresh], Redrive(topic="home"))  # no dead letter: it stays
+    assert counts(storage, "new home") == (1, 0, 0)
+
+
 async def check_what_is_settled_is_told_when_it_is_durable(storage: Storage) -> None:
     await publish(storage, "settled", b"1", b"2")
     storage.settle(lease(storage, "settled", 1), ACK)
@@ -180,7 +210,7 @@ async def check_what_is_settled_is_told_when_it_is_durable(storage: Storage) -> 
     await storage.settled()  # nothing new was
 
 
-_PARTS = (check_storage_topics, check_storage_snapshots, check_storage_time)
+_PARTS = (check_storage_topics, check_storage_looks, check_storage_snapshots, check_storage_time)
 
 CHECKS: tuple[Check, ...] = (
     *(

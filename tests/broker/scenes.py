@@ -39,16 +39,19 @@ async def publish(broker: Broker, *bodies: bytes, topic: str = "orders", **terms
     return stored
 
 
-async def receive(
+async def receive(  # noqa: PLR0913, PLR0917  as the broker does
     broker: Broker,
     topic: str,
     limit: int,
     wait_seconds: float = 0,
     lease_seconds: float | None = None,
+    client: str = "",
 ) -> Sequence[Receipt]:
     """Wait for what is received; who is cancelled meanwhile gives his claim up."""
     return await _answer(
-        lambda on_done: broker.claims.receive(topic, limit, wait_seconds, on_done, lease_seconds)
+        lambda on_done: broker.claims.receive(
+            topic, limit, wait_seconds, on_done, lease_seconds, client
+        )
     )
 
 

@@ -240,7 +240,7 @@ async def test_key_counts_in_its_own_topic_until_that_is_deleted(broker: Broker)
     await publish(broker, b"one", key="k")
     assert not (await publish(broker, b"one", topic="other", key="k")).is_duplicate
 
-    await broker.purge("orders")
+    await broker.delete("orders")
 
     assert not (await publish(broker, b"one", key="k")).is_duplicate
 

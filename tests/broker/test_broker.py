@@ -74,7 +74,7 @@ async def test_purge_removes_the_messages_of_that_topic_only(
     await publish(broker, b"3", delay_seconds=5)
     await publish(broker, b"1", topic="orders.dead")
 
-    await broker.purge("orders")
+    await broker.delete("orders")
 
     assert places(storage) == (0, 0, 0)
     assert places(storage, "orders.dead") == (1, 0, 0)
@@ -86,7 +86,7 @@ async def test_settling_after_purge_is_no_error_and_the_stream_goes_on(
     await publish(broker, b"one")
     subscriber = consume()
     subscriber.take()
-    await broker.purge("orders")
+    await broker.delete("orders")
 
     nack(subscriber)
     assert not subscriber.take()

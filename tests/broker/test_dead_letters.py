@@ -157,7 +157,7 @@ async def test_deleting_the_dead_letters_leaves_their_topic_and_its_next_ones_al
     subscriber.take()
     settle(subscriber, Decision.DEAD, 1)
 
-    await broker.purge("orders.dead")
+    await broker.delete("orders.dead")
     assert not storage.knows("orders.dead")
     assert places(storage) == (0, 2, 0)
     settle(subscriber, Decision.DEAD, 2)
@@ -173,7 +173,7 @@ async def test_deleting_a_topic_leaves_its_dead_letters(
     subscriber.take()
     settle(subscriber, Decision.DEAD)
 
-    await broker.purge("orders")
+    await broker.delete("orders")
 
     assert places(storage, "orders.dead") == (1, 0, 0)
 

@@ -12,6 +12,7 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.delivery import ACK, RELEASE, TO_FRONT, Bury, Delay, Delivery
 from miniqueue_py.broker.events import (
     Buried,
+    Deleted,
     Delivered,
     Event,
     Expired,
@@ -19,11 +20,11 @@ from miniqueue_py.broker.events import (
     Observers,
     PolicySet,
     Published,
-    Purged,
     Redriven,
     Refused,
     Restored,
     Settled,
+    StorageDamaged,
     StorageFailed,
     StorageRecovered,
 )
@@ -101,7 +102,7 @@ async def test_nobody_is_told_that_a_settlement_changed_something_when_it_did_no
     with observed.subscribe("orders", nothing) as subscriber:
         subscriber.start()
         subscriber.take()
-        await observed.purge("orders")
+        await observed.delete("orders")
         await told(facts)
 
         ack(subscriber)
@@ -149,14 +150,14 @@ async def test_what_operators_do_is_told(
     await administration.set_policy("orders", policy)
     await administration.pause("orders")
     await administration.redrive("orders")
-    await observed.purge("orders")
+    await observed.delete("orders")
 
     paused = TopicPolicy(lease=5, is_paused=True)
     assert await told(facts) == [
         PolicySet("orders", policy),
         PolicySet("orders", paused),
         Redriven("orders", 0),
-        Purged("orders"),
+        Deleted("orders"),
     ]
 
 
@@ -203,6 +204,19 @@ async def test_failure_of_storage_is_told_once_and_its_end_too(
     storage.cause = None
     await broker.tick()
     assert await told(facts) == [StorageRecovered()]
+
+
+async def test_each_damage_is_told_once(
+    clock: ManualClock, facts: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Failing()
+    broker = Broker(storage, clock, observers=Observers(facts.append))
+
+    for damages in ((), ("one",), ("one",), ("one", "two")):
+        monkeypatch.setattr(Failing, "damages", damages)
+        await broker.tick()
+
+    assert await told(facts) == [StorageDamaged("one"), StorageDamaged("two")]
 
 
 async def test_failure_that_comes_after_the_publish_began_is_told_too(
@@ -297,10 +311,10 @@ async def test_listener_hears_what_it_asked_for_and_no_other_fact(
     settled: list[Event] = []
     buried: list[Event] = []
     observers = Observers(
-        Listener(settled.append, (Settled, Purged), "orders"),
+        Listener(settled.append, (Settled, Deleted), "orders"),
         Listener(buried.append, (Buried,)),
     )
-    assert observers.kinds == {Settled, Buried, Purged}
+    assert observers.kinds == {Settled, Buried, Deleted}
     broker = Broker(storage, clock, observers=observers)
     for topic in ("orders", "bills"):
         await publish(broker, b"1", b"2", topic=topic)
@@ -309,8 +323,8 @@ async def test_listener_hears_what_it_asked_for_and_no_other_fact(
             subscriber.take()
             settle(subscriber, Decision.ACK, 1)
             settle(subscriber, Decision.DEAD, 2)
-        await broker.purge(topic)
+        await broker.delete(topic)
 
     assert [each.topic for each in buried] == ["orders", "bills"]  # type: ignore[union-attr]
-    assert [type(each) for each in settled] == [Settled, Buried, Purged]
-    assert settled[-1] == Purged("orders")
+    assert [type(each) for each in settled] == [Settled, Buried, Deleted]
+    assert settled[-1] == Deleted("orders")

@@ -236,7 +236,7 @@ async def test_purge_removes_what_came_before_it(
     broker: Broker, storage: MemoryStorage, answers: Answers
 ) -> None:
     say(broker, answers, b"1")
-    await broker.purge("orders")
+    await broker.delete("orders")
     say(broker, answers, b"2")
     await some_turns()
 

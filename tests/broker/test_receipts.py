@@ -43,7 +43,7 @@ async def test_acknowledging_tells_what_was_deleted_meanwhile(
     broker: Broker, storage: MemoryStorage
 ) -> None:
     [before] = await hold(broker, 1)
-    await broker.purge("orders")
+    await broker.delete("orders")
     [after] = await hold(broker, 1)
 
     assert not broker.receipts.acknowledge("orders", before)
@@ -115,7 +115,7 @@ async def test_receipt_of_a_deleted_message_settles_nothing_and_is_no_error(
     broker: Broker, storage: MemoryStorage
 ) -> None:
     [receipt] = await hold(broker, 1)
-    await broker.purge("orders")
+    await broker.delete("orders")
 
     assert broker.receipts.settle("orders", [receipt], Decision.NACK) == []
 

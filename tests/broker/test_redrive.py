@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
-from miniqueue_py.broker import administration as rules
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
+from miniqueue_py.broker.delivery import Bury
+from miniqueue_py.broker.message import MessageId
 from miniqueue_py.broker.policy import TopicPolicy
+from miniqueue_py.broker.redriving import Letters
 from miniqueue_py.broker.settling import Decision
 from miniqueue_py.errors import TopicNotFound
 from miniqueue_py.storage.bounds import EXPIRED_AT_ONCE
@@ -109,26 +111,10 @@ async def test_messages_that_are_no_dead_letters_stay_in_their_place(
     assert bodies(consume(9)) == [b"1", b"2"]
 
 
-async def test_behind_too_many_that_are_no_dead_letters_nothing_is_looked_for(
-    broker: Broker,
-    administration: Administration,
-    storage: MemoryStorage,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(rules, "MOST_PASSED_OVER", 600)
-    await publish(broker, *texts(2000), topic="orders.dead")
-    await bury(broker, b"one")
-
-    assert await administration.redrive("orders.dead") == 0
-
-    assert places(storage, "orders.dead") == (2001, 0, 0)
-
-
-async def test_behind_too_many_bytes_that_are_no_dead_letters_nothing_is_looked_for(
+async def test_dead_letter_behind_any_number_of_others_is_found_and_none_of_those_is_held(
     broker: Broker, administration: Administration, storage: MemoryStorage
 ) -> None:
-    count = 2 * rules.MOST_BYTES_PASSED_OVER >> 20
-    await publish(broker, *[bytes(1 << 20)] * count, topic="orders.dead")
+    await publish(broker, *texts(25_000), topic="orders.dead")
     await bury(broker, b"one")
     most_held = 0
 
@@ -137,9 +123,9 @@ async def test_behind_too_many_bytes_that_are_no_dead_letters_nothing_is_looked_
         most_held = max(most_held, places(storage, "orders.dead")[1])
         await asyncio.sleep(0)
 
-    assert redriving.result() == 0
-    assert most_held == count // 2
-    assert places(storage, "orders.dead") == (count + 1, 0, 0)
+    assert redriving.result() == 1
+    assert most_held == 0
+    assert places(storage, "orders.dead") == (25_000, 0, 0)
 
 
 async def test_dead_letters_behind_thousands_that_expired_are_redriven(
@@ -147,11 +133,13 @@ async def test_dead_letters_behind_thousands_that_expired_are_redriven(
 ) -> None:
     await publish(broker, *texts(3 * EXPIRED_AT_ONCE), topic="orders.dead", ttl_seconds=1)
     await bury(broker, *texts(3))
-    clock._now += 2
+    clock.set(2)
 
     assert await administration.redrive("orders.dead") == 3
 
+    await broker.tick()
     assert places(storage, "orders.dead") == (0, 0, 0)
+    assert places(storage) == (3, 0, 0)
 
 
 async def test_redrive_takes_nothing_from_consumers_and_gives_nothing_twice(
@@ -191,16 +179,17 @@ async def test_letters_that_die_again_at_once_are_not_sent_in_circles(
 async def test_redrive_that_is_cancelled_holds_nothing(
     broker: Broker, administration: Administration, storage: MemoryStorage
 ) -> None:
-    await publish(broker, *texts(2000), topic="orders.dead")
+    await bury(broker, *texts(2000))
     redriving = asyncio.create_task(administration.redrive("orders.dead"))
     await asyncio.sleep(0)
-    assert places(storage, "orders.dead")[1] > 0
 
     redriving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await redriving
 
-    assert places(storage, "orders.dead") == (2000, 0, 0)
+    (back, _, _), left = places(storage), places(storage, "orders.dead")
+    assert 0 < back < 2000
+    assert left == (2000 - back, 0, 0)
 
 
 async def test_paused_dead_letters_are_redriven(
@@ -225,8 +214,79 @@ async def test_redrive_makes_the_topic_anew_that_was_deleted_meanwhile(
     broker: Broker, administration: Administration, consume: Consume
 ) -> None:
     await bury(broker, b"one")
-    await broker.purge("orders")
+    await broker.delete("orders")
 
     assert await administration.redrive("orders.dead") == 1
 
     assert bodies(consume()) == [b"one"]
+
+
+def letter_ids(administration: Administration) -> dict[bytes, MessageId]:
+    """Return the id of each dead letter, by its body."""
+    return {each.body: each.id for each in administration.peek("orders.dead", 1000)}
+
+
+async def test_only_those_are_redriven_that_are_named(
+    broker: Broker, administration: Administration, consume: Consume, storage: MemoryStorage
+) -> None:
+    await bury(broker, *texts(5))
+    known = letter_ids(administration)
+    wanted = Letters(ids=frozenset([known[b"4"], known[b"2"], (99, 1)]))
+
+    assert await administration.redrive("orders.dead", wanted=wanted) == 2
+
+    assert bodies(consume(9)) == [b"2", b"4"]
+    assert [each.body for each in administration.peek("orders.dead", 9)] == [b"1", b"3", b"5"]
+
+
+async def test_named_letter_is_found_behind_twelve_thousand_others(
+    broker: Broker, administration: Administration, consume: Consume, storage: MemoryStorage
+) -> None:
+    await publish(broker, *[b""] * 12_000, b"it")
+    taken = storage.lease("orders", 20_000, 1000, 1.0)
+    storage.settle(taken, Bury("orders.dead", "DEAD", 1))
+    last = taken[-1].message
+
+    assert await administration.redrive("orders.dead", wanted=Letters(frozenset([last.id]))) == 1
+
+    assert bodies(consume(9)) == [b"it"]
+
+
+async def test_letters_are_chosen_by_reason_and_by_age_and_by_all_of_it_together(
+    broker: Broker,
+    administration: Administration,
+    consume: Consume,
+    clock: ManualClock,
+) -> None:
+    await administration.set_policy("orders", TopicPolicy(max_deliveries=1))
+    await bury(broker, b"old, by its consumer")
+    with broker.subscribe("orders", nothing) as subscriber:
+        subscriber.start(1)
+        for body in (b"old, tried", b"new, tried"):
+            await publish(broker, body)
+            [(number, _)] = subscriber.take()
+            nack(subscriber, number)
+            await clock.advance(10)
+    await bury(broker, b"new, by its consumer")
+    old = Letters(until_ms=int((clock.now() - 15) * 1000))
+    tried = Letters(reason="maxDeliveries")
+
+    assert await administration.redrive("orders.dead", wanted=old._replace(reason="DEAD")) == 1
+    assert bodies(consume(9)) == [b"old, by its consumer"]
+    assert await administration.redrive("orders.dead", wanted=old) == 1
+    assert await administration.redrive("orders.dead", wanted=tried) == 1
+    assert await administration.redrive("orders.dead", wanted=tried) == 0
+    assert [e.body for e in administration.peek("orders.dead", 9)] == [b"new, by its consumer"]
+
+
+async def test_most_counts_only_what_is_redriven(
+    broker: Broker, administration: Administration, storage: MemoryStorage
+) -> None:
+    await bury(broker, *texts(1200))
+    odd = frozenset(
+        each.id for each in administration.peek("orders.dead", 1000) if int(each.body) % 2
+    )
+
+    assert await administration.redrive("orders.dead", 400, Letters(odd)) == 400
+
+    assert places(storage) == (400, 0, 0)

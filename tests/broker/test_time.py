@@ -92,7 +92,7 @@ async def test_leases_that_were_begun_anew_are_passed_over_in_slices_too(
     await clock.advance(9)
     for stream in streams:
         stream.take()
-        stream.touch(clock.now(), "TOUCH")
+        stream.touch(clock.monotonic(), "TOUCH")
     await clock.advance(1)
     turns = 0
 

@@ -71,7 +71,7 @@ def test_topics_are_offered_by_name_and_none_is_expanded(
     assert sorted(back) == sorted(names)
     assert commands.in_shell("ls expanded").status != 0
     for name in names:
-        miniqueue("purge", name, "--yes")
+        miniqueue("delete", name, "--yes")
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -1,6 +1,7 @@
 """What is out is known to the byte, however writing ends."""
 
 import os
+import termios
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -100,3 +101,66 @@ async def test_a_disk_that_is_full_is_told() -> None:
 
     assert output.whole == 0
     os.close(full)
+
+
+async def test_what_is_in_a_pipe_that_nobody_reads_any_more_is_not_out() -> None:
+    reading, writing = os.pipe()
+    with StandardOutput.open(writing) as output:
+        async with anyio.create_task_group() as tasks:
+
+            async def reader() -> None:
+                await anyio.wait_readable(reading)
+                assert os.read(reading, 6) == b"one\ntw"
+                os.close(reading)
+
+            tasks.start_soon(reader)
+            with pytest.raises(BrokenPipeError):
+                await output.write([b"one\n", b"two\n", b"three\n"])
+
+    assert output.whole == 1
+    os.close(writing)
+
+
+async def test_few_are_in_a_pipe_at_first_and_more_when_they_were_taken(pipe: Pipe) -> None:
+    read: list[int] = []
+
+    async def reader() -> None:
+        while sum(read) < 500:
+            await anyio.wait_readable(pipe.reading)
+            read.append(len(os.read(pipe.reading, 10_000)))
+
+    with StandardOutput.open(pipe.writing) as output:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reader)
+            await output.write([b"x"] * 500)
+
+    assert read == [10, 20, 40, 80, 100, 100, 100, 50]
+    assert output.whole == 500
+
+
+async def test_a_reader_that_takes_nothing_at_the_end_may_do_so_later(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("miniqueue_py.cli.standard_output.END_SECONDS", 0)
+
+    async def is_end() -> bool:
+        return True
+
+    with StandardOutput.open(pipe.writing) as output, anyio.fail_after(5):
+        await output.write([b"one"], is_end)
+
+    assert output.whole == 1
+
+
+async def test_a_terminal_that_is_stopped_does_not_hold_up_the_others() -> None:
+    screen, terminal = os.openpty()
+    termios.tcflow(terminal, termios.TCOOFF)
+
+    with StandardOutput.open(terminal) as output, anyio.move_on_after(0.05) as waiting:
+        await output.write([b"one"])
+
+    assert waiting.cancelled_caught
+    assert output.whole == 0
+    assert os.get_blocking(terminal), "the terminal belongs to its shell, too"
+    os.close(terminal)
+    os.close(screen)

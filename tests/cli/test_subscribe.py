@@ -167,3 +167,15 @@ def test_what_contradicts_itself_takes_nothing(
     assert done.status == 2
     assert done.err.startswith(f"miniqueue: subscribe: {problem}")
     assert pages.topic(topic)["delivered"] == 0
+
+
+def test_what_is_delayed_is_told_when_nothing_else_is_there(
+    miniqueue: Here, pages: Pages, topic: str
+) -> None:
+    pages.publish(topic, b"now")
+    pages.publish(topic, b"1", b"2", b"3", query="?delay=1h")
+
+    done = miniqueue("subscribe", topic)
+
+    told = "miniqueue: 3 delayed, not waited for; --follow waits\n"
+    assert done == (0, b"now\n", told)

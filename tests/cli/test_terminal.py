@@ -22,17 +22,22 @@ def in_terminal(broker: RunningBroker) -> Iterator[InTerminal]:
         yield lambda *words: stack.enter_context(Terminal(words, environment=broker_is))
 
 
-def test_purge_asks_and_does_it_when_the_name_is_typed(
-    in_terminal: InTerminal, pages: Pages, topic: str
+@pytest.mark.parametrize(
+    ("command", "question"),
+    [("purge", "Remove all of these? "), ("delete", "Remove these and its policy? ")],
+)
+def test_removing_asks_and_is_done_when_the_name_is_typed(
+    in_terminal: InTerminal, pages: Pages, topic: str, command: str, question: str
 ) -> None:
     pages.publish(topic, b"one", b"two")
 
-    terminal = in_terminal("purge", topic)
-    terminal.wait_for(f"{topic} has 2 ready, 0 in flight, 0 delayed. ", "or nothing: ")
+    terminal = in_terminal(command, topic)
+    terminal.wait_for(f"{topic} has 2 ready, 0 in flight, 0 delayed. {question}", "or nothing: ")
     terminal.press(f"{topic}\n")
 
     assert terminal.wait() == 0
-    assert topic not in pages.names()
+    assert (topic in pages.names()) == (command == "purge")
+    assert command == "delete" or pages.bodies(topic) == []
 
 
 @pytest.mark.parametrize("answer", ["\n", "yes\n", "\x04"])

@@ -34,6 +34,7 @@ VERBS: dict[str, Callable[[Client], Coroutine[Any, Any, object]]] = {
     "topic": lambda queue: queue.topic("t"),
     "set_policy": lambda queue: queue.set_policy("t", {}),
     "purge": lambda queue: queue.purge("t"),
+    "delete": lambda queue: queue.delete("t"),
     "pause": lambda queue: queue.pause("t"),
     "resume": lambda queue: queue.resume("t"),
     "redrive": lambda queue: queue.redrive("t"),

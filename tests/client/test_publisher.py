@@ -212,7 +212,7 @@ async def test_a_stream_that_the_broker_forgot_is_an_error_at_once(
             proxy.stall("down")
             await publisher.send(b"2")
             await wait_counts(queue, topic, published=2)
-            await queue.purge(topic)
+            await queue.delete(topic)
             proxy.reset()
 
     with anyio.fail_after(5), pytest.raises(Forgotten, match="may or may not be stored"):

@@ -261,7 +261,7 @@ async def test_a_worker_that_is_refused_the_policy_goes_by_its_own_times_and_goe
     @worker.handles(topic)
     async def handle(body: bytes) -> None:
         if body == b"last of its topic":
-            await queue.purge(topic)
+            await queue.delete(topic)
             raise ValueError
 
     await queue.publish(topic, b"last of its topic")

@@ -1,5 +1,7 @@
 """Topics by the client: what is in them, their policies, and what operators do."""
 
+from typing import Any
+
 import anyio
 import pytest
 
@@ -81,14 +83,26 @@ async def test_a_policy_that_cannot_be_is_refused_in_words(queue: Client, topic:
         await queue.set_policy(topic, {"deadLetter": topic})
 
 
-async def test_a_purged_topic_is_gone(queue: Client, topic: str) -> None:
+async def test_a_deleted_topic_is_gone(queue: Client, topic: str) -> None:
     await publish_all(queue, topic, b"1", b"2")
 
-    await queue.purge(topic)
+    await queue.delete(topic)
 
     with pytest.raises(TopicNotFound):
         await queue.topic(topic)
-    await queue.purge(topic)
+    await queue.delete(topic)
+
+
+async def test_a_purged_topic_is_empty_and_keeps_its_policy(queue: Client, topic: str) -> None:
+    await queue.set_policy(topic, {"lease": 30})
+    await publish_all(queue, topic, b"1", b"2")
+
+    told = await queue.purge(topic)
+
+    assert (told.ready, told.policy["lease"]) == (0, 30)
+    assert await queue.peek(topic) == []
+    with pytest.raises(TopicNotFound):
+        await queue.purge(f"{topic} that never was")
 
 
 async def test_a_paused_topic_hands_nothing_out(queue: Client, topic: str) -> None:
@@ -135,3 +149,79 @@ async def test_redriven_letters_come_again_as_if_new(queue: Client, topic: str) 
         (b"2", 1, None),
         (b"3", 1, None),
     ]
+
+
+async def bury(queue: Client, topic: str, *bodies: bytes) -> dict[bytes, str]:
+    """Make dead letters; return their ids."""
+    await publish_all(queue, topic, *bodies)
+    async with queue.subscribe(topic) as deliveries:
+        for _ in bodies:
+            await (await deliveries.receive()).dead()
+    await wait_counts(queue, f"{topic}.dead", ready=len(bodies))
+    return {each.body: each.message_id for each in await queue.peek(f"{topic}.dead", 1000)}
+
+
+async def test_only_those_letters_are_redriven_that_are_asked_for(
+    queue: Client, topic: str
+) -> None:
+    ids = await bury(queue, topic, b"1", b"2", b"3")
+    dead = f"{topic}.dead"
+
+    assert await queue.redrive(dead, reason="maxDeliveries") == 0
+    assert await queue.redrive(dead, older_than=60) == 0
+    assert await queue.redrive(dead, ids=[ids[b"2"], "9-9"], reason="DEAD", older_than=0) == 1
+
+    assert [each.body for each in await queue.peek(topic)] == [b"2"]
+    assert [each.body for each in await queue.peek(dead)] == [b"1", b"3"]
+
+
+async def test_letter_that_died_twice_goes_home(queue: Client, topic: str) -> None:
+    await bury(queue, topic, b"1")
+    await queue.delete(f"{topic}.dead.dead")
+    async with queue.subscribe(f"{topic}.dead") as deliveries:
+        await (await deliveries.receive()).dead()
+    await wait_counts(queue, f"{topic}.dead.dead", ready=1)
+
+    [letter] = await queue.peek(f"{topic}.dead.dead")
+
+    assert letter.origin is not None
+    assert letter.origin.topic == f"{topic}.dead"
+    assert letter.origin.first is not None
+    assert letter.origin.first.topic == topic
+    assert await queue.redrive(f"{topic}.dead.dead", to="first") == 1
+    assert (await queue.topic(topic)).ready == 1
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"ids": []},
+        {"ids": "6-7"},
+        {"ids": ["6"]},
+        {"reason": "tired"},
+        {"older_than": -1},
+        {"older_than": "old"},
+    ],
+)
+async def test_redrive_of_what_cannot_be_moves_nothing(
+    queue: Client, topic: str, wanted: dict[str, Any]
+) -> None:
+    await bury(queue, topic, b"1")
+
+    with pytest.raises(BadRequest):
+        await queue.redrive(f"{topic}.dead", **wanted)
+
+    assert (await queue.topic(f"{topic}.dead")).ready == 1
+
+
+async def test_peek_shows_what_is_delayed_and_until_when(queue: Client, topic: str) -> None:
+    await queue.publish(topic, b"later", delay=3600)
+
+    [message] = await queue.peek(topic, state="delayed")
+
+    assert message.published_at is not None
+    assert message.due_at is not None
+    assert 3599 < (message.due_at - message.published_at).total_seconds() < 3601
+    assert await queue.peek(topic) == await queue.peek(topic, state="inFlight") == []
+    with pytest.raises(BadRequest):
+        await queue.peek(topic, state="late")

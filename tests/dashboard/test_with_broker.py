@@ -59,6 +59,19 @@ async def test_it_shows_the_tasks_of_a_broker_until_that_is_gone(
         await view.expect_text("#pending", "3")
 
 
+async def test_its_commands_name_the_broker_that_it_is_of(
+    browser: Browser, broker: RunningBroker
+) -> None:
+    origin = f"https://{broker.host}:{broker.port}"
+    async with viewing(browser, ignore_https_errors=True) as view:
+        await view.open(f"{origin}/tasks/")
+
+        await view.expect_text(
+            "#hint-workers code", f"miniqueue work module:handlers --url {origin}"
+        )
+        await view.expect_text("#hint-paused code", f"miniqueue resume tasks --url {origin}")
+
+
 async def post_task(view: View, url: str, number: int) -> None:
     answer = await view.page.request.post(
         f"{url}task", data={"type": "email-notification", "payload": number}

@@ -10,12 +10,13 @@ import pytest
 
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.storage import Storage
+from miniqueue_py.broker.timekeeper import Timekeeper
 from miniqueue_py.http.dialects.coramq import VISIBILITY_SECONDS
 from miniqueue_py.http.dialects.coramq_items import InFlight
 from miniqueue_py.storage import open_storage
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
-from tests.broker.scenes import receive
+from tests.broker.scenes import raise_it, receive
 from tests.dialects.desk import Booth
 from tests.http.exchanges import Exchange, settle
 
@@ -207,6 +208,21 @@ async def test_timeout_is_over_when_it_says_so_and_not_when_somebody_looks(
     assert await acknowledge(booth, "1") == 404
 
 
+async def test_item_is_there_again_at_the_instant_that_was_told(
+    booth: Booth, clock: ManualClock
+) -> None:
+    ticking = asyncio.create_task(Timekeeper(booth.broker, 3600.0, raise_it).run())
+    await clock.advance(0.25)  # in the middle between two ticks
+    await put(booth, "1")
+    await get(booth)
+
+    await clock.advance(VISIBILITY_SECONDS)
+
+    assert (await get(booth))["id"] == "1"
+    assert await acknowledge(booth, "1") == 200
+    ticking.cancel()
+
+
 class RunningClock(ManualClock):
     """Goes on when somebody has looked at it."""
 
@@ -287,6 +303,32 @@ async def test_item_is_in_flight_in_its_own_queue_only(booth: Booth) -> None:
 
     assert (status, answer["itemId"]) == (404, "1")
     assert await acknowledge(booth, "1") == 200
+
+
+async def test_what_a_deleted_queue_had_in_flight_is_forgotten(
+    booth: Booth, clock: ManualClock
+) -> None:
+    await put(booth, "1")
+    await get(booth)
+
+    await booth.broker.delete("High-priority")
+
+    assert not booth.broker.receipts._held
+    await booth.ask("POST", "/queues", {"queueName": "High-priority"})
+    assert await acknowledge(booth, "1") == 404
+
+
+def test_receipts_that_are_good_no_more_are_forgotten() -> None:
+    in_flight = InFlight()
+    for i in range(4):
+        in_flight.add(("queue", f"{i % 2}"), f"receipt {i}", 10.0, 1000.0)
+
+    in_flight.forget(["receipt 0", "receipt 3", "another's"])
+
+    assert list(in_flight.take(("queue", "0"), 1001.0)) == ["receipt 2"]
+    assert list(in_flight.take(("queue", "1"), 1001.0)) == ["receipt 1"]
+    assert not in_flight._keys
+    assert not in_flight._leases
 
 
 def test_nothing_is_remembered_of_what_is_in_flight_no_more() -> None:

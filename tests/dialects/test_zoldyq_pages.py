@@ -65,7 +65,7 @@ async def test_queue_that_goes_while_others_are_told_of_is_left_out(
         await asking.say(b"", is_last=True)
         assert not asking.is_begun
         for name in names[100:]:
-            await booth.broker.purge(name)
+            await booth.broker.delete(name)
         health = value_of(await asking.answer())
 
     assert list(health["queues"]) == names[:100]

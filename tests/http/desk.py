@@ -23,7 +23,9 @@ from tests.http.exchanges import Exchange
 class Desk:
     """Everything between a request and what is kept, in this process."""
 
-    def __init__(self, clock: Clock, storage: MemoryStorage | None = None) -> None:
+    def __init__(
+        self, clock: Clock, storage: MemoryStorage | None = None, max_wait_seconds: float = 60.0
+    ) -> None:
         self.storage = storage or MemoryStorage()
         self.metrics = Metrics(self.storage.write_times())
         observers = Observers(self.metrics.observe)
@@ -32,8 +34,13 @@ class Desk:
         self.stumbles: list[Exception] = []
         connections = Connections(ConnectionLimits())
         self.pages: Any = create_app(self.broker, self.administration, self.metrics, connections)
-        pages = AsgiRoute(self._ask_page)
-        streams = Streams(self.broker, pages, drain_seconds=1.0, on_error=self._stumble)
+        streams = Streams(
+            self.broker,
+            AsgiRoute(self._ask_page),
+            drain_seconds=1.0,
+            max_wait_seconds=max_wait_seconds,
+            on_error=self._stumble,
+        )
         self.door = Door(streams.route, on_error=self._stumble)
 
     async def _ask_page(self, scope: Scope, receive: Receive, send: Send) -> None:

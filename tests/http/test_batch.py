@@ -119,6 +119,31 @@ async def test_unknown_content_type_is_refused_before_anything_is_read(wire: Wir
     assert "'application/json' is not taken here" in json.loads(stream.body)["error"]
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "identity, gzip", "zstd", "x"])
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-ndjson"])
+async def test_batch_that_is_compressed_is_refused_and_nothing_of_it_stored(
+    wire: Wire, encoding: str, kind: str
+) -> None:
+    headers = {"content-type": kind, "content-encoding": encoding}
+    async with wire.batch(headers) as stream:
+        await stream.say(b"\x1f\x8b\n\n", is_last=True)
+        await stream.answer()
+
+    assert stream.status == 415
+    error = json.loads(stream.body)["error"]
+    assert error.startswith(f"Content-Encoding '{encoding}' is not taken here")
+    assert wire.kept() == []
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", " identity , identity", ""])
+async def test_batch_that_is_sent_as_it_is_may_say_so(wire: Wire, encoding: str) -> None:
+    async with wire.batch({"content-encoding": encoding}) as stream:
+        await stream.say(b"1\n", is_last=True)
+        await stream.answer()
+
+    assert wire.kept() == [b"1"]
+
+
 async def test_bad_line_ends_the_stream_and_what_was_before_is_stored_and_confirmed(
     wire: Wire,
 ) -> None:

@@ -297,6 +297,17 @@ async def test_disk_that_does_not_answer_is_not_ready_until_it_does(
     assert (await request(app, "GET", "/readyz")).status == 200
 
 
+async def test_damage_is_told_by_a_broker_that_is_ready_all_the_same(
+    app: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MemoryStorage, "damages", ("messages of topic 'é' cannot be read",))
+
+    ready = await request(app, "GET", "/readyz")
+
+    told = "ok\ndamaged: messages of topic 'é' cannot be read\n"
+    assert (ready.status, ready.body) == (200, told.encode())
+
+
 async def test_topic_may_have_the_name_of_a_page(app: Door, storage: MemoryStorage) -> None:
     for name in ("healthz", "publish", "metrics", "topics"):
         await request(app, "POST", f"/publish/{name}", b"x")

@@ -178,6 +178,13 @@ async def test_broker_that_drains_says_so(desk: Desk) -> None:
     assert samples[of("publishes_refused_total", reason="draining")] == 1
 
 
+async def test_damages_are_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await scrape(desk))[of("storage_damages")] == 0
+    monkeypatch.setattr(MemoryStorage, "damages", ("one", "two"))
+
+    assert (await scrape(desk))[of("storage_damages")] == 2
+
+
 async def test_store_that_refuses_publishes_says_so(clock: ManualClock) -> None:
     storage = FailingStorage()
     desk = Desk(clock, storage)

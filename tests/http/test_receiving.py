@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from miniqueue_py.broker import receipts
 from miniqueue_py.broker.claims import RECEIVE_LEASE_SECONDS
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.testing.clock import ManualClock
@@ -269,3 +270,31 @@ async def test_what_is_not_there_is_told(desk: Desk, method: str, path: str, sta
 
     assert answer.status == status
     assert ("allow" in answer.headers) == (status == 405)
+
+
+async def test_one_address_leaves_room_for_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "MOST_RECEIPTS", 10)
+    for topic in ("a", "b", "c"):
+        await desk.publish(topic, b"1", b"2")
+        assert len(await desk.receive(topic, "max=2&lease=24h")) == 2
+
+    refused = await desk.ask("POST", "/receive/d")
+
+    assert refused.status == 429
+    assert b"of this address" in refused.body
+
+
+@pytest.mark.parametrize(("most", "asked", "waited"), [(5.0, "20s", 5), (300.0, "2m", 120)])
+async def test_wait_is_bounded_by_what_the_operator_says(
+    clock: ManualClock, most: float, asked: str, waited: float
+) -> None:
+    desk = Desk(clock, max_wait_seconds=most)
+    waiting = await wait_for_messages(desk, f"wait={asked}")
+    await clock.advance(waited - 0.5)
+    assert not waiting.is_begun
+
+    await clock.advance(0.5)
+
+    assert waiting.status == 204

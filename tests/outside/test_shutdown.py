@@ -57,6 +57,24 @@ async def test_what_is_settled_during_the_drain_counts(
         await expect_in_order(connection, topic, [b"2"])
 
 
+async def test_last_fsync_that_fails_is_told_in_one_line(
+    start_broker: StartBroker, topic: str
+) -> None:
+    broker = start_broker("-fsync", "never")
+    async with await Connection.open(broker.port, broker.ca) as connection:
+        await publish(connection, topic, b"1")
+    broker.directory.rename(broker.directory.with_name("elsewhere"))
+
+    broker.terminate()
+
+    assert await asyncio.to_thread(broker.wait) == 1
+    assert broker.log_lines()[-1] == (
+        "miniqueue: what was written last could not be put on the disk: "
+        f"{broker.directory} was moved or replaced while it was open"
+    )
+    assert not any("Traceback" in line for line in broker.log_lines())
+
+
 async def test_publishing_is_refused_during_the_drain(
     start_broker: StartBroker, topic: str
 ) -> None:

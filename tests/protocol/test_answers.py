@@ -18,7 +18,7 @@ from miniqueue_py.protocol.lines import (
 )
 from tests.protocol.cuts import bytes_of, cut
 
-ORIGIN = ("orders", "DEAD", 2, 1_795_000_000_000)
+ORIGIN = ("orders", "DEAD", 2, 1_795_000_000_000, None)
 
 LINES = [
     credit_line(b"one", 1, 7, 9, 1_795_000_000_000),

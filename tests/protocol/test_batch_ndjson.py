@@ -130,7 +130,7 @@ def test_delivery_line_publishes_its_message_anew_with_its_priority() -> None:
         dack_count=2,
         priority=9,
         published_ms=1700000000000,
-        origin=("orders", "maxDeliveries", 3, 1700000000000),
+        origin=("orders", "maxDeliveries", 3, 1700000000000, None),
     )
 
     assert entry_of(dead) == BatchEntry(b"hi", priority=9)

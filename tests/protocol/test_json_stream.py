@@ -91,3 +91,21 @@ def test_any_bytes_are_read_the_same_in_pieces_as_whole(stream: bytes, size: int
 
     assert out == expected
     assert pieces.is_broken == whole.is_broken
+
+
+@pytest.mark.parametrize("letters", [b"a", b"\\u0041"], ids=["plain", "escaped"])
+@pytest.mark.parametrize("step", [1, 10_000], ids=["byte by byte", "at once"])
+def test_longest_command_has_as_many_bytes_as_is_told_quotes_included(
+    letters: bytes, step: int
+) -> None:
+    def read(size: int) -> JsonStrings:
+        inside = size - len(b'""') - len(letters)
+        stream = b'"' + b"a" * inside + letters + b'"'
+        assert len(stream) == size
+        reader = JsonStrings()
+        for at in range(0, len(stream), step):
+            reader.feed(stream[at : at + step])
+        return reader
+
+    assert not read(LONGEST_STRING).is_broken
+    assert read(LONGEST_STRING + 1).is_broken

@@ -22,7 +22,8 @@ from miniqueue_py.protocol.lines import (
 numbers = st.integers(1, 2**63)
 instants = st.integers(0, 2**53)
 words = st.text(st.characters(codec="utf-8"))
-origins = st.tuples(words, words, numbers, instants)
+first_origins = st.tuples(words, words, numbers, instants, st.none())
+origins = st.tuples(words, words, numbers, instants, st.none() | first_origins)
 ORDER = ("msg", "dackCount", "id", "attempt", "messageId", "publishedAt", "priority", "dead")
 
 
@@ -129,7 +130,7 @@ def test_lines_of_credit_and_batches_have_no_white_space_either() -> None:
         dack_count=2,
         priority=9,
         published_ms=None,
-        origin=("orders", "maxDeliveries", 3, 1700000000000),
+        origin=("orders", "maxDeliveries", 3, 1700000000000, None),
     ) == (
         b'{"msg":"aGVsbG8=","dackCount":2,"id":17,"attempt":4,"messageId":"1-5","priority":9,'
         b'"dead":{"topic":"orders","reason":"maxDeliveries","attempts":3,"at":1700000000000}}\n'
@@ -152,8 +153,9 @@ def the_value(line: bytes) -> dict[str, Any]:
 def the_dead(origin: Origin | None) -> dict[str, object] | None:
     if origin is None:
         return None
-    topic, reason, attempts, at_ms = origin
-    return {"topic": topic, "reason": reason, "attempts": attempts, "at": at_ms}
+    topic, reason, attempts, at_ms, first = origin
+    death = {"topic": topic, "reason": reason, "attempts": attempts, "at": at_ms}
+    return death if first is None else death | {"first": the_dead(first)}
 
 
 def body_of(value: dict[str, Any]) -> bytes:

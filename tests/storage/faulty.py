@@ -46,6 +46,8 @@ class FaultyDatabase:
 
     def __init__(self, database: Any) -> None:
         self.error: str | None = None
+        self.is_unreadable = False
+        """Whatever is looked for by its key is in a bad block."""
         self.reads = 0
         """How many iterators were made."""
         self._database = database
@@ -56,6 +58,11 @@ class FaultyDatabase:
     def iterator(self, **options: Any) -> Any:
         self.reads += 1
         return self._database.iterator(**options)
+
+    def get(self, key: bytes, **options: Any) -> Any:
+        if self.is_unreadable:
+            raise plyvel.CorruptionError(b"Corruption: block checksum mismatch")
+        return self._database.get(key, **options)
 
     def write_batch(self) -> "FaultyBatch":
         return FaultyBatch(self._database.write_batch(), self)

@@ -8,7 +8,8 @@ others stand in the order in which they came to the back.
 from dataclasses import dataclass, field
 from itertools import count
 
-from miniqueue_py.broker.delivery import Bury, Delay, Requeue
+from miniqueue_py.broker.delivery import REDRIVE, Bury, Delay, Redrive, Requeue
+from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.message import Extras, Message, MessageId, Origin, Publication
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
 from miniqueue_py.broker.storage import TopicStatistics, is_hidden
@@ -163,6 +164,30 @@ class Model:
                 seen.append(item)
         return seen
 
+    def look(self, name: str, state: State) -> list[Item]:
+        topic = self.topics.get(name) or Topic(0)
+        match state:
+            case State.READY:
+                return self.snapshot(name)
+            case State.LEASED:
+                return sorted(topic.held, key=Item.rank)
+            case _:
+                delayed = [item for item in topic.delayed if not item.is_over(self.now_ms)]
+                return sorted(delayed, key=lambda item: (item.due_ms, item.place))
+
+    def lease_seen(self, name: str, ids: list[MessageId]) -> list[Item]:
+        topic = self.topics.get(name) or Topic(0)
+        taken: list[Item] = []
+        for item in [item for item in topic.ready if item.id in ids]:
+            topic.ready.remove(item)
+            if item.is_over(self.now_ms):
+                topic.expired += 1
+            else:
+                taken.append(item)
+        topic.held += taken
+        topic.delivered += len(taken)
+        return taken
+
     def snapshot(self, name: str) -> list[Item]:
         topic = self.topics.get(name) or Topic(0)
         return [item for item in topic.ready if not item.is_over(self.now_ms)]
@@ -190,15 +215,23 @@ class Model:
     def bury(self, item: Item, outcome: Bury) -> None:
         topic = self._let_go(item)
         topic.buried += 1
-        item.origin = Origin(item.topic, outcome.reason, item.attempts + 1, outcome.at_ms)
+        first = item.origin.first or item.origin if item.origin else None
+        item.origin = Origin(item.topic, outcome.reason, item.attempts + 1, outcome.at_ms, first)
         self._carry(item, outcome.topic)
 
-    def redrive(self, item: Item) -> None:
+    def redrive(self, item: Item, outcome: Redrive = REDRIVE) -> None:
         topic = self._let_go(item)
         if item.origin is None:
             topic.add_ready(item)
             return
-        target, item.origin = item.origin.topic, None
+        last, first = item.origin, item.origin.first
+        item.origin = None
+        if outcome.topic is not None:
+            target = outcome.topic
+        elif outcome.to_first:
+            target = (first or last).topic
+        else:
+            target, item.origin = last.topic, first
         self._carry(item, target)
 
     def release(self, limit: int) -> tuple[int, int]:

@@ -2,8 +2,9 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from miniqueue_py.broker.delivery import Delivery, Outcome
+from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.message import Message
-from miniqueue_py.broker.storage import Moved, Storage, hide, is_hidden
+from miniqueue_py.broker.storage import Look, Moved, Sight, Storage, hide, is_hidden
 from miniqueue_py.storage import open_storage
 from tests.storage.model import Item, Model, Topic
 
@@ -74,6 +76,28 @@ class Pair(RuleBasedStateMachine):
             self.wait(self.storage.aclose())
             self.loop.close()
             self.directory.cleanup()
+
+    def look_through(self, name: str, state: State, limit: int, max_bytes: int) -> list[Sight]:
+        """Return all that is in a state, by as many looks as it takes."""
+        sights: list[Sight] = []
+        after = None
+        for _ in range(1000):
+            look: Look = self.run(
+                partial(self.storage.look, name, state, limit, max_bytes, self.now, after)
+            )
+            assert len(look.sights) <= limit
+            sights += look.sights
+            after = look.next
+            if after is None:
+                return sights
+        raise AssertionError("there is no end of it")
+
+    def take(self, deliveries: Sequence[Delivery], items: list[Item]) -> None:
+        """Hold what was handed out, which is what the model says."""
+        self.compare([delivery.message for delivery in deliveries], items)
+        for delivery, item in zip(deliveries, items, strict=True):
+            item.attempts = delivery.message.extras.attempts
+            self.held.append((delivery, item))
 
     def settle(self, data: st.DataObject, outcome: Outcome, move: Callable[[Item], None]) -> None:
         chosen = data.draw(

@@ -246,3 +246,13 @@ async def test_memory_does_not_grow_with_moves_that_cannot_be_written(tmp_path: 
 
     assert len(storage._committer._changes) < 10
     await storage.aclose()
+
+
+async def test_last_write_that_fails_is_told_at_the_end(tmp_path: Path) -> None:
+    storage, database, _ = faulty(tmp_path)
+    await publish(storage, "a", b"1")
+    storage.settle(lease(storage, "a", 1), ACK)
+    database.error = "IO error: bad"
+
+    with pytest.raises(StorageUnavailable, match="IO error: bad"):
+        await storage.aclose()

@@ -8,6 +8,7 @@ from time import monotonic
 import plyvel
 import pytest
 
+from miniqueue_py.cli.inspect import inspect
 from miniqueue_py.errors import DatabaseRefused
 from miniqueue_py.storage import open_storage
 from miniqueue_py.storage.leveldb import files, keys
@@ -54,7 +55,7 @@ def test_second_process_on_one_directory_is_refused(tmp_path: Path) -> None:
 
 async def test_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with raw(tmp_path) as database:
-        database.put(keys.VERSION_KEY, b"miniqueue 3")
+        database.put(keys.VERSION_KEY, b"miniqueue 4")
 
     with pytest.raises(DatabaseRefused, match="newer version"):
         open_storage(str(tmp_path))
@@ -102,6 +103,55 @@ async def test_directory_of_a_start_that_was_killed_is_opened(tmp_path: Path) ->
     (tmp_path / "lost+found").mkdir()
 
     await open_storage(str(tmp_path)).aclose()
+
+
+async def test_directory_of_a_start_that_was_killed_in_its_middle_is_opened(tmp_path: Path) -> None:
+    raw(tmp_path / "other").close()
+    (tmp_path / "other" / "CURRENT").unlink()
+    for at in (tmp_path / "other").glob("*.log"):
+        at.unlink()
+    [manifest] = (tmp_path / "other").glob("MANIFEST-*")
+    path = tmp_path / "db"
+    path.mkdir()
+    manifest.rename(path / "MANIFEST-000001")
+    (path / "000001.dbtmp").touch()
+
+    await open_storage(str(path)).aclose()
+
+
+@pytest.mark.parametrize("lost", [["CURRENT"], ["CURRENT", "MANIFEST-*"], ["CURRENT", "*.log"]])
+async def test_part_of_a_database_is_refused_and_left_alone(
+    tmp_path: Path, lost: list[str]
+) -> None:
+    storage = open_storage(str(tmp_path))
+    await publish(storage, "a", b"1")
+    await storage.aclose()
+    await open_storage(str(tmp_path)).aclose()  # which makes a table of the log
+    for pattern in lost:
+        for at in tmp_path.glob(pattern):
+            at.unlink()
+    before = {at.name for at in tmp_path.iterdir()}
+    assert any(name.endswith(".ldb") for name in before)
+
+    with pytest.raises(DatabaseRefused, match="and no file CURRENT; `miniqueue repair"):
+        open_storage(str(tmp_path))
+
+    assert {at.name for at in tmp_path.iterdir()} == before
+
+
+async def test_log_that_is_missing_is_noticed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = open_storage(str(tmp_path))
+    await publish(storage, "a", b"1")
+    await storage.aclose()
+    [log] = tmp_path.glob("*.log")
+    log.unlink()
+
+    with pytest.raises(DatabaseRefused, match=f"{log.name} is missing"):
+        open_storage(str(tmp_path))
+    assert inspect([str(tmp_path)]) == 1
+    assert f"{log.name} is missing" in capsys.readouterr().err
 
 
 async def test_path_that_cannot_be_made_is_refused() -> None:

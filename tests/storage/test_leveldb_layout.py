@@ -45,7 +45,8 @@ def test_a_topic_range_holds_its_keys_and_no_other(
 
 longs = st.integers(0, 2**64 - 1)
 counts = st.integers(0, 2**32 - 1)
-origins = st.builds(Origin, st.text(max_size=99), st.text(max_size=9), counts, longs)
+_origin = (st.text(max_size=99), st.text(max_size=9), counts, longs)
+origins = st.builds(Origin, *_origin, st.none() | st.builds(Origin, *_origin, st.none()))
 extras = st.builds(Extras, counts, counts, priorities, st.none() | longs, st.none() | origins)
 messages = st.builds(
     Message, st.binary(), st.tuples(counts, longs), st.none() | longs, st.just(PLAIN) | extras

@@ -84,7 +84,7 @@ async def test_database_of_the_first_version_is_marked_when_it_is_opened(tmp_pat
     await reopen(tmp_path).aclose()
 
     with plyvel.DB(str(tmp_path)) as database:
-        assert database.get(keys.VERSION_KEY) == b"miniqueue 2"
+        assert database.get(keys.VERSION_KEY) == b"miniqueue 3"
 
 
 async def test_database_of_the_first_version_goes_on_as_one_of_this(tmp_path: Path) -> None:
@@ -105,10 +105,10 @@ async def test_database_of_the_first_version_goes_on_as_one_of_this(tmp_path: Pa
 
 async def test_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     with plyvel.DB(str(tmp_path), create_if_missing=True) as database:
-        database.put(keys.VERSION_KEY, b"miniqueue 3")
+        database.put(keys.VERSION_KEY, b"miniqueue 4")
 
-    with pytest.raises(DatabaseRefused, match="'miniqueue 3', written by a newer version"):
+    with pytest.raises(DatabaseRefused, match="'miniqueue 4', written by a newer version"):
         reopen(tmp_path)
 
     with plyvel.DB(str(tmp_path)) as database:
-        assert database.get(keys.VERSION_KEY) == b"miniqueue 3"
+        assert database.get(keys.VERSION_KEY) == b"miniqueue 4"

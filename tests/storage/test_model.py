@@ -18,7 +18,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from miniqueue_py.broker.delivery import ACK, REDRIVE, Bury, Delay, Outcome, Requeue
+from miniqueue_py.broker.delivery import ACK, REDRIVE, Bury, Delay, Outcome, Redrive, Requeue
+from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.message import BatchCount, Publication
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.storage.leveldb import window
@@ -79,10 +80,7 @@ class StorageMachine(Pair):
     def lease(self, name: str, limit: int, max_bytes: int) -> None:
         deliveries = self.run(lambda: self.storage.lease(name, limit, max_bytes, self.now))
         items = self.model.lease(name, limit, max_bytes)
-        self.compare([delivery.message for delivery in deliveries], items)
-        for delivery, item in zip(deliveries, items, strict=True):
-            item.attempts = delivery.message.extras.attempts
-            self.held.append((delivery, item))
+        self.take(deliveries, items)
 
     @rule(name=topics, limit=st.integers(0, 6), max_bytes=st.sampled_from((0, 1, 5, 999)))
     def peek(self, name: str, limit: int, max_bytes: int) -> None:
@@ -112,9 +110,10 @@ class StorageMachine(Pair):
         self.settle(data, outcome, lambda item: self.model.bury(item, outcome))
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def redrive(self, data: st.DataObject) -> None:
-        self.settle(data, REDRIVE, self.model.redrive)
+    @rule(data=st.data(), to_first=st.booleans(), name=st.none() | topics)
+    def redrive(self, data: st.DataObject, name: str | None, *, to_first: bool) -> None:
+        outcome = Redrive(to_first, name)
+        self.settle(data, outcome, lambda item: self.model.redrive(item, outcome))
 
     @precondition(lambda self: self.settled)
     @rule(data=st.data(), outcome=st.sampled_from((ACK, REDRIVE)))
@@ -152,6 +151,31 @@ class StorageMachine(Pair):
         with self.hearing():
             self.wait(self.storage.replace(name, source))
             self.model.replace(name, source)
+
+    @rule(
+        name=topics,
+        state=st.sampled_from((State.READY, State.LEASED, State.DELAYED)),
+        limit=st.integers(1, 3),
+        max_bytes=st.sampled_from((1, 5, 999)),
+    )
+    def look(self, name: str, state: State, limit: int, max_bytes: int) -> None:
+        sights = self.look_through(name, state, limit, max_bytes)
+        items = self.model.look(name, state)
+        if state is State.LEASED:  # with the attempts that it was handed out with
+            assert [sight.message.id for sight in sights] == [item.id for item in items]
+            return
+        self.compare([sight.message for sight in sights], items)
+        due = [item.due_ms if state is State.DELAYED else None for item in items]
+        assert [sight.due_ms for sight in sights] == due
+
+    @rule(data=st.data(), name=topics, steps=st.integers(0, 2))
+    def lease_some_that_were_seen(self, data: st.DataObject, name: str, steps: int) -> None:
+        sights = self.look_through(name, State.READY, 99, 999)
+        chosen = [sight for sight in sights if data.draw(st.booleans())]
+        self.model.now_ms += steps * STEP_MS
+        deliveries = self.run(lambda: self.storage.lease_seen(name, chosen, self.now))
+        items = self.model.lease_seen(name, [sight.message.id for sight in chosen])
+        self.take(deliveries, items)
 
     @rule(name=topics)
     def begin_snapshot(self, name: str) -> None:

@@ -10,6 +10,7 @@ from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.delivery import ACK, TO_FRONT, Bury, Delivery
 from miniqueue_py.broker.events import (
+    Deleted,
     Delivered,
     Event,
     Expired,
@@ -90,7 +91,8 @@ def test_rare_facts_are_counted(metrics: Metrics) -> None:
         Restored(1),
         Expired(3),
         PolicySet("orders", DEFAULT_POLICY),
-        Purged("orders"),
+        Deleted("orders"),
+        Purged("orders", 2),
         StorageFailed("bad disk"),
         StorageRecovered(),
     ],

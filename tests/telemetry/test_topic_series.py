@@ -92,7 +92,7 @@ async def test_place_of_a_deleted_topic_is_taken_by_another(place: Place) -> Non
     await place.publish(a=1, b=1, c=3, d=1)
     assert (await place.others()).ready == 4
 
-    await place.broker.purge("a")
+    await place.broker.delete("a")
 
     assert await place.shown() == {"b", "c", OTHERS}
     assert (await place.others()).ready == 1
@@ -114,11 +114,11 @@ async def test_what_the_others_counted_never_falls(place: Place) -> None:
     await place.publish(c=3, d=4)
     assert (await place.others()).counted.published == 7
 
-    await place.broker.purge("d")
+    await place.broker.delete("d")
     assert (await place.others()).counted.published == 7, "deleted"
     await place.publish(d=1)
     assert (await place.others()).counted.published == 8, "made anew"
-    await place.broker.purge("a")
+    await place.broker.delete("a")
     assert await place.shown() == {"b", "c", OTHERS}
     assert (await place.others()).counted.published == 8, "one is shown by itself now"
 
@@ -129,7 +129,7 @@ async def test_topic_that_is_made_anew_between_two_looks_counts_from_zero(place:
     await place.publish(c=5)
     await place.series.look()
 
-    await place.broker.purge("c")
+    await place.broker.delete("c")
     await place.publish(c=2)
 
     assert (await place.others()).counted.published == 7
@@ -154,7 +154,7 @@ async def test_topic_that_goes_while_others_are_looked_at_is_left_out(place: Pla
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
-    await place.broker.purge(names[-1])
+    await place.broker.delete(names[-1])
 
     assert (await looking)[OTHERS].ready == 97
 
@@ -175,7 +175,7 @@ async def test_two_that_look_at_once_forget_a_deleted_topic_once(
     monkeypatch.setattr(topic_series, "_NAMES_A_TURN", 1)
     await place.publish(a=1, b=1, c=3, d=1)
     await place.series.look()
-    await place.broker.purge("d")
+    await place.broker.delete("d")
 
     first, second = await asyncio.gather(place.series.look(), place.series.look())
 

@@ -133,6 +133,14 @@ function showCommand() {
   -d '{"type": "email-notification", "payload": "user@example.com"}'`);
 }
 
+/** Likewise, where the page comes from the broker's own port; clear HTTP is not for commands. */
+function showBroker() {
+  if (location.protocol !== 'https:' || location.origin === 'https://localhost:8080') return;
+  for (const element of document.querySelectorAll('.broker')) {
+    element.textContent = ` --url ${location.origin}`;
+  }
+}
+
 let wake = () => {};
 
 /** @param {number} milliseconds */
@@ -159,4 +167,5 @@ document.addEventListener('visibilitychange', () => document.hidden || wake());
 table.addEventListener('toggle', showTable);
 setInterval(showDetail, EACH_MS);
 showCommand();
+showBroker();
 watch();

@@ -46,6 +46,7 @@ class CoramqQueues:
         self.broker = broker
         self.administration = administration
         self.in_flight = InFlight()
+        broker.receipts.on_deleted.append(self.in_flight.forget)
         self.longest_bytes = longest_request_bytes(broker.limits.max_message_bytes)
         """Of a request."""
         self.topic_name = lru_cache(_KNOWN_NAMES)(topic_name)
@@ -118,9 +119,13 @@ class _Dequeue(_Verb, Take):
 
     def claim(self) -> Claim:
         # Read first: what is told is never later than what the broker goes by.
-        self._now = self.broker.clock.now()
+        clock = self.broker.clock
+        self._now, self._began = clock.now(), clock.monotonic()
         self._seconds = self.queues.administration.policy(self.topic).lease or VISIBILITY_SECONDS
-        return self.broker.claims.receive(self.topic, 1, 0.0, self._on_received, self._seconds)
+        client = self.exchange.request.client[0]
+        return self.broker.claims.receive(
+            self.topic, 1, 0.0, self._on_received, self._seconds, client
+        )
 
     def _on_received(self, received: Sequence[Receipt] | Exception) -> None:
         if isinstance(received, Exception):
@@ -131,7 +136,7 @@ class _Dequeue(_Verb, Take):
             return
         [(receipt, delivery)] = received
         item = item_of(delivery.message)
-        self.queues.in_flight.add((self.topic, item.id), receipt, self._seconds, self._now)
+        self.queues.in_flight.add((self.topic, item.id), receipt, self._seconds, self._began)
         shown = b'%b,"priority":%d,"visibilityTimeout":"%b"}' % (
             item.encode()[:-1],
             item.priority,
@@ -146,7 +151,9 @@ class _Acknowledge(_Verb):
         if not self.queues.administration.knows(self.topic):
             self.say_not_found("Queue not found", queueName=self.topic)
             return
-        for receipt in self.queues.in_flight.take((self.topic, item_id), self.broker.clock.now()):
+        for receipt in self.queues.in_flight.take(
+            (self.topic, item_id), self.broker.clock.monotonic()
+        ):
             if self.broker.receipts.acknowledge(self.topic, receipt):
                 self.succeed(b"Item acknowledged successfully", b"itemId", encode_text(item_id))
                 return

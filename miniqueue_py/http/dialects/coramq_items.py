@@ -1,7 +1,7 @@
 """CoraMQ's items: what they are as messages, and who has which."""
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from miniqueue_py.broker.leases import Leases
@@ -56,6 +56,13 @@ class InFlight:
             self._leases.end([receipt])
             self._forget(receipt)
             yield receipt
+
+    def forget(self, receipts: Sequence[str]) -> None:
+        """Remember no more that these are good, if that was remembered."""
+        self._leases.end(receipts)
+        for receipt in receipts:
+            if receipt in self._keys:
+                self._forget(receipt)
 
     def _forget_over(self, now: float) -> None:
         for receipt in self._leases.take_over(now, _FORGOTTEN_A_TURN):

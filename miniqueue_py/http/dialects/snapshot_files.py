@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, TypeVar
+from unicodedata import category
 
 from miniqueue_py.errors import MiniqueueError
 from miniqueue_py.http.dialects.snapshot_format import (
@@ -34,6 +35,9 @@ LONGEST_NAME_BYTES = 255
 
 _DRAFT_BEGINS, _DRAFT_ENDS = ".draft-", ".tmp"
 """Hidden, which no snapshot is."""
+
+_UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
+"""Categories of what would begin another line of a log, or turn one around."""
 
 _NO_FILE = -1
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
@@ -57,6 +61,8 @@ def check_file_name(name: str) -> str:
         raise ValueError("is empty; name a file, such as queue.json")
     if "/" in name or "\0" in name:
         raise ValueError("is not the name of a file in the snapshot directory: it has a / or NUL")
+    if any(category(each) in _UNSEEN for each in name):
+        raise ValueError("has a line end or another character that is not seen")
     if name.startswith("."):
         raise ValueError("begins with a dot")
     if len(name.encode()) > LONGEST_NAME_BYTES:

@@ -55,7 +55,7 @@ class TaskQueue:
     def __init__(self, broker: Broker, administration: Administration) -> None:
         self.broker = broker
         self.administration = administration
-        self.began = broker.clock.now()
+        self.began = broker.clock.monotonic()
         self.longest_bytes = longest_request_bytes(broker.limits.max_message_bytes)
         """Of a request."""
         self._last_id = 0

@@ -45,9 +45,12 @@ class _Stats:
                 "paused": policy.is_paused,
                 "rates": {name: round(rate, 3) for name, rate in rates._asdict().items()},
                 "history": self._rates.history()._asdict(),
-                "uptime_seconds": round(self._queue.broker.clock.now() - self._queue.began, 3),
+                "uptime_seconds": round(self._uptime_seconds(), 3),
             }
         )
+
+    def _uptime_seconds(self) -> float:
+        return self._queue.broker.clock.monotonic() - self._queue.began
 
     def _overview(self, topic: str) -> Overview | None:
         try:

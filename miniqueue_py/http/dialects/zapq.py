@@ -56,7 +56,7 @@ class ZapqQueue:
         self.caps = Caps(options.max_msgs, options.max_bytes, _SETTINGS)
         self.longest_bytes = min(LONGEST_MESSAGE_BYTES, broker.limits.max_message_bytes)
         self.counters = Counters()
-        self.since = broker.clock.now()
+        self.since = broker.clock.monotonic()
 
     def busy(self) -> Busy:
         """Return what is asked for all the time."""

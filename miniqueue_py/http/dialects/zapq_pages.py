@@ -46,7 +46,7 @@ class _Pages:
         counters = queue.counters
         return answer(
             {
-                "uptime_sec": max(0, int(queue.broker.clock.now() - queue.since)),
+                "uptime_sec": int(queue.broker.clock.monotonic() - queue.since),
                 "enqueue_count": counters.enqueued,
                 "dequeue_count": counters.dequeued,
                 "dequeue_miss": counters.missed,

@@ -67,7 +67,8 @@ class ZapqSnapshots:
         await self._load(_nothing())
 
     async def _load(self, slices: AsyncIterable[Sequence[bytes]]) -> None:
-        loaded = await self._snapshots.load(ZAPQ, slices)
+        async with self._broker.receipts.deleting(ZAPQ):
+            loaded = await self._snapshots.load(ZAPQ, slices)
         self._broker.reports.loaded(ZAPQ, loaded)
 
     def _find_file(self) -> tuple[SnapshotDirectory, str]:

@@ -40,7 +40,7 @@ class _Pages:
         if pieces:
             pieces[0] = pieces[0][1:]
         is_well = broker.failure is None and not broker.is_draining
-        uptime = max(0, int(broker.clock.now() - self._queues.began))
+        uptime = int(broker.clock.monotonic() - self._queues.began)
         status = encode("healthy" if is_well else "unhealthy")
         page = (
             b'{"status":%b,"queues":{' % status,

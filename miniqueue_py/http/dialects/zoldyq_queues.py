@@ -65,7 +65,7 @@ class ZoldyqQueues:
         self.administration = administration
         self.options = options
         self.counters = Counters()
-        self.began = broker.clock.now()
+        self.began = broker.clock.monotonic()
         self.longest_bytes = longest_request_bytes(broker.limits.max_message_bytes)
         """Of a request."""
         self.topic_name = lru_cache(_KNOWN_NAMES)(topic_name)

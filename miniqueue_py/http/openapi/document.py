@@ -15,7 +15,8 @@ they work over HTTP/1.1 as well. `POST /subscribe/{topic}` and `POST /publish/{t
 are streams in both directions: docs/protocol.md tells of them.
 
 Topics need not be made. The Content-Type of a request does not matter. \
-A query parameter that is unknown is ignored.\
+A query parameter that is unknown is refused, but with `POST /publish/{topic}` and \
+`DELETE /{topic}`, which are MiniQueue's own and ignore it.\
 """
 
 

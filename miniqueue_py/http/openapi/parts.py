@@ -14,6 +14,7 @@ from miniqueue_py.broker.policy import (
     MOST_DELIVERIES,
     Backoff,
 )
+from miniqueue_py.http.letters import REASONS
 from miniqueue_py.protocol.options import LARGEST_PRIORITY
 from miniqueue_py.topic_names import LONGEST_NAME_BYTES
 
@@ -29,7 +30,9 @@ TOPIC_NAME = {
     "Nothing needs to be made first.",
     "examples": ["orders"],
 }
+REASON = {"type": "string", "enum": list(REASONS)}
 RECEIPT = {"type": "string", "description": "The word that settles a delivery."}
+MESSAGE_ID = {"type": "string", "pattern": "^[0-9]{1,20}-[0-9]{1,20}$", "examples": ["1-17"]}
 _MILLISECONDS = {"type": "integer", "description": "Milliseconds since the epoch."}
 _COUNT = {"type": "integer", "minimum": 0}
 
@@ -179,15 +182,17 @@ _TOPIC = object_of(
 _MESSAGE_FIELDS = {
     "msg": {"type": "string", "contentEncoding": "base64", "examples": ["aGVsbG8="]},
     "attempt": {"type": "integer", "minimum": 1},
-    "messageId": {"type": "string", "examples": ["1-17"]},
+    "messageId": MESSAGE_ID,
+}
+_DEATH = {
+    "topic": TOPIC_NAME,
+    "reason": REASON,
+    "attempts": {"type": "integer", "minimum": 1},
+    "at": _MILLISECONDS,
 }
 _DEAD = object_of(
-    {
-        "topic": TOPIC_NAME,
-        "reason": {"type": "string", "enum": ["maxDeliveries", "DEAD"]},
-        "attempts": {"type": "integer", "minimum": 1},
-        "at": _MILLISECONDS,
-    },
+    _DEATH,
+    {"first": object_of(_DEATH, description="Where it died first, if it has died again since.")},
     description="Where a dead letter came from, why, and when.",
 )
 _MORE_MESSAGE_FIELDS = {
@@ -196,6 +201,7 @@ _MORE_MESSAGE_FIELDS = {
     "priority": {"type": "integer", "minimum": 1, "maximum": LARGEST_PRIORITY},
     "dead": _DEAD,
 }
+_DUE_AT = _MILLISECONDS | {"description": "Until when it is set aside, by the epoch."}
 
 COMPONENTS: Part = {
     "parameters": {
@@ -219,7 +225,7 @@ COMPONENTS: Part = {
         ),
         "Policy": _POLICY,
         "Topic": _TOPIC,
-        "Message": object_of(_MESSAGE_FIELDS, _MORE_MESSAGE_FIELDS),
+        "Message": object_of(_MESSAGE_FIELDS, _MORE_MESSAGE_FIELDS | {"dueAt": _DUE_AT}),
         "Delivery": object_of(_MESSAGE_FIELDS | {"receipt": RECEIPT}, _MORE_MESSAGE_FIELDS),
     },
 }

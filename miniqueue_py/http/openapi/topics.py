@@ -1,6 +1,9 @@
 """The pages of topics."""
 
 from miniqueue_py.http.openapi.parts import (
+    GO_DURATION,
+    MESSAGE_ID,
+    REASON,
     TOPIC_NAME,
     Part,
     limit,
@@ -11,7 +14,13 @@ from miniqueue_py.http.openapi.parts import (
     refusals,
     shared,
 )
-from miniqueue_py.http.topics import MOST_PEEKED, MOST_REDRIVEN, MOST_TOPICS, PEEKED_UNASKED
+from miniqueue_py.http.topics import (
+    MOST_PEEKED,
+    MOST_REDRIVEN,
+    MOST_TOPICS,
+    PEEKED_UNASKED,
+    STATES,
+)
 
 _OVERVIEW = page("The topic as it is now.", shared("schemas", "Topic"))
 DELETE = {
@@ -64,8 +73,15 @@ def _switch(summary: str) -> Part:
 _REDRIVE = {
     "summary": "Send dead letters back",
     "description": "Those in this topic go to the back of the topics they came from, "
-    "and begin anew there.",
-    "parameters": [limit("all", MOST_REDRIVEN)],
+    "and begin anew there: all, or those to which all applies that the query says.",
+    "parameters": [
+        query("id", {"type": "array", "items": MESSAGE_ID}, "Only these; once for each.")
+        | {"explode": True},
+        query("reason", REASON, "Only those that died of this."),
+        query("olderThan", GO_DURATION, "Only those that died so long ago, or longer."),
+        limit("all", MOST_REDRIVEN),
+        query("to", TOPIC_NAME, "A topic that exists, or `first`: where each died first."),
+    ],
     "responses": {
         "200": page(
             "Done.",
@@ -74,16 +90,19 @@ _REDRIVE = {
             ),
         )
     }
-    | refusals("BadRequest", "TopicNotFound", "Unavailable", "DiskFull"),
+    | refusals("BadRequest", "TopicNotFound", "Contradiction", "Unavailable", "DiskFull"),
 }
 
 _PEEK = {
     "summary": "Look at what would be delivered next",
     "description": "Nothing is handed out. Large messages come in smaller numbers.",
-    "parameters": [limit(str(PEEKED_UNASKED), MOST_PEEKED)],
+    "parameters": [
+        limit(str(PEEKED_UNASKED), MOST_PEEKED),
+        query("state", {"type": "string", "enum": list(STATES)}, "Where; ready if nobody says."),
+    ],
     "responses": {
         "200": page(
-            "In the order of delivery.",
+            "In the order of delivery; what is delayed by when it is due.",
             object_of({"messages": {"type": "array", "items": shared("schemas", "Message")}}),
         )
     }
@@ -110,6 +129,10 @@ TOPIC_PATHS: Part = {
     ),
     "/topics/{topic}/pause": of_topic(post=_switch("Deliver nothing until resumed")),
     "/topics/{topic}/resume": of_topic(post=_switch("Deliver again")),
+    "/topics/{topic}/purge": of_topic(
+        post=_switch("Remove all messages")
+        | {"description": "Those in flight and set aside too. The policy stays."}
+    ),
     "/topics/{topic}/redrive": of_topic(post=_REDRIVE),
     "/topics/{topic}/peek": of_topic(get=_PEEK),
 }

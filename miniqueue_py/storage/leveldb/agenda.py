@@ -28,6 +28,11 @@ class Agenda:
         """Return the range that holds little else than deleted keys."""
         return self._space, self._next
 
+    @property
+    def live_range(self) -> tuple[bytes, bytes]:
+        """Return the range in which everything is that there is to do."""
+        return self._next, self._end
+
     def note(self, key: bytes) -> None:
         """Look at that key, again perhaps, when its instant has come."""
         self._next = min(self._next, key)

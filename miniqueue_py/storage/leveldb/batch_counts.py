@@ -7,8 +7,11 @@ written again since puts the batch behind all others, under a new number. So the
 numbers in use have no gaps, and how many there are is known without reading.
 """
 
+from collections.abc import Iterator
 from struct import Struct, error
 from typing import Any
+
+import plyvel
 
 from miniqueue_py.broker.alarms import Alarms
 from miniqueue_py.broker.message import BatchCount
@@ -20,6 +23,7 @@ from miniqueue_py.storage.leveldb.catalogue import Catalogue
 from miniqueue_py.storage.leveldb.committer import Committer
 from miniqueue_py.storage.leveldb.janitor import Janitor
 from miniqueue_py.storage.leveldb.topic_state import TopicState
+from miniqueue_py.storage.leveldb.verified import check_end
 
 _COUNT = Struct(">QQ")
 """Until when to know it, and the count."""
@@ -55,19 +59,15 @@ class BatchCounts:
 
     def read(self, database: Any, catalogue: Catalogue) -> None:
         """Take note of what a database has: two looks for each topic that has any."""
-        with database.iterator(prefix=keys.BATCH_ORDER, include_value=False) as entries:
-            for key in entries:
-                topic_id, first = keys.batch_order_fields(key)
-                start, stop = keys.range_of(keys.BATCH_ORDER, topic_id)
-                with database.iterator(
-                    start=start, stop=stop, include_value=False, reverse=True
-                ) as backwards:
-                    _, last = keys.batch_order_fields(next(backwards))
-                topic = catalogue.with_id(topic_id)
-                if topic is not None:  # else the janitor removes it
-                    self._use(topic, range(first, last + 1))
-                    self._alarms.set(topic, 0.0)
-                entries.seek(stop)
+        try:
+            numbers = dict(_numbers_in(database))
+        except plyvel.CorruptionError:
+            numbers = self._numbers_left()
+        for topic_id, of_topic in numbers.items():
+            topic = catalogue.with_id(topic_id)
+            if topic is not None:  # else the janitor removes it
+                self._use(topic, of_topic)
+                self._alarms.set(topic, 0.0)
 
     def drop(self, topic: TopicState) -> None:
         """Take note that a topic is gone, and its counts with it."""
@@ -79,7 +79,7 @@ class BatchCounts:
         found_by = keys.batch_key(topic.id, key)
         if not self._numbers_of(topic) or self._committer.get(found_by) is None:
             return 0
-        until_ms, count = self._read(_COUNT, found_by)
+        until_ms, count = self._read(_COUNT, found_by) or (0, 0)
         return count if until_ms > round(now * 1000) else 0
 
     def make_room(self, topic: TopicState) -> None:
@@ -109,7 +109,11 @@ class BatchCounts:
         """Forget what is over of the first `limit`; say how many were looked at."""
         numbers = self._numbers_of(topic)[:limit]
         for looked, number in enumerate(numbers, 1):
-            due_ms, found_by = self._read(_ORDERED, keys.batch_order_key(topic.id, number))
+            ordered = self._read(_ORDERED, keys.batch_order_key(topic.id, number))
+            if ordered is None:
+                self._remove_first(topic)  # it was lost with a block of the disk
+                continue
+            due_ms, found_by = ordered
             if due_ms > now_ms:
                 self._alarms.set(topic, due_ms / 1000)
                 return looked
@@ -120,20 +124,32 @@ class BatchCounts:
 
     def _forget_first(self, topic: TopicState, found_by: bytes, now_ms: int) -> None:
         """Forget the first, or put it last if it was written again and is not over."""
-        until_ms, _ = self._read(_COUNT, found_by)
-        numbers = self._numbers_of(topic)
-        self._janitor.remove(topic, keys.batch_order_key(topic.id, numbers[0]), _ORDERED.size)
-        self._use(topic, numbers[1:])
+        until_ms, _ = self._read(_COUNT, found_by) or (0, 0)
+        self._remove_first(topic)
         if until_ms > now_ms:
             self._put_last(topic, found_by, until_ms)
         else:
             self._janitor.remove(topic, found_by, _COUNT.size)
+
+    def _remove_first(self, topic: TopicState) -> None:
+        numbers = self._numbers_of(topic)
+        self._janitor.remove(topic, keys.batch_order_key(topic.id, numbers[0]), _ORDERED.size)
+        self._use(topic, numbers[1:])
 
     def _put_last(self, topic: TopicState, found_by: bytes, until_ms: int) -> None:
         first, last = self._numbers_of(topic).start, self._numbers_of(topic).stop
         ordered = _ORDERED.pack(until_ms, found_by)
         self._committer.put(topic, keys.batch_order_key(topic.id, last), ordered)
         self._use(topic, range(first, last + 1))
+
+    def _numbers_left(self) -> dict[int, range]:
+        """Return what can be read of the numbers in use, all of them looked at."""
+        numbers: dict[int, range] = {}
+        for key, _ in self._committer.reads.read(*keys.whole(keys.BATCH_ORDER)):
+            topic_id, number = keys.batch_order_fields(key)
+            first = numbers.get(topic_id, range(number, number)).start
+            numbers[topic_id] = range(first, number + 1)
+        return numbers
 
     def _numbers_of(self, topic: TopicState) -> range:
         return self._numbers.get(topic, range(0))
@@ -145,11 +161,32 @@ class BatchCounts:
             del self._numbers[topic]
 
     def _read(self, fields: Struct, key: bytes) -> Any:
-        """Return the fields of a record that is there. Raises StorageCorrupt."""
-        record = self._committer.get(key) or b""
+        """Return the fields of a record, None if it was lost. Raises StorageCorrupt."""
+        record = self._committer.get(key)
+        if record is None:
+            return None
         try:
             return fields.unpack(record)
         except error as cause:
             raise StorageCorrupt(
                 f"the record of a batch is cut short: {key.hex()} {record.hex()}"
             ) from cause
+
+
+def _numbers_in(database: Any) -> Iterator[tuple[int, range]]:
+    """Yield the numbers that each topic uses. Raises plyvel.CorruptionError."""
+    options = {"include_value": False, "verify_checksums": True}
+    at = keys.BATCH_ORDER
+    with database.iterator(prefix=keys.BATCH_ORDER, **options) as entries:
+        for key in entries:
+            topic_id, first = keys.batch_order_fields(key)
+            start, stop = keys.range_of(keys.BATCH_ORDER, topic_id)
+            with database.iterator(start=start, stop=stop, reverse=True, **options) as backwards:
+                last_key = next(backwards, None)
+            if last_key is None:  # though there is one at least
+                raise plyvel.CorruptionError
+            _, last = keys.batch_order_fields(last_key)
+            yield topic_id, range(first, last + 1)
+            entries.seek(stop)
+            at = stop
+    check_end(database, at)

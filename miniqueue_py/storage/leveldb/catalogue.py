@@ -5,12 +5,12 @@ reads one small record a topic, and counts are exact.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from miniqueue_py.broker.policy import decode_policy
 from miniqueue_py.broker.storage import is_hidden
 from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.topic_state import TopicState
+from miniqueue_py.storage.leveldb.verified import Verified
 
 
 class Catalogue:
@@ -32,24 +32,28 @@ class Catalogue:
         self._next_id = 1
 
     @classmethod
-    def read(cls, database: Any) -> "Catalogue":
-        """Return what a database has. Raises StorageCorrupt."""
+    def read(cls, reads: Verified) -> "Catalogue":
+        """Return what a database has. Raises StorageCorrupt, and plyvel.CorruptionError.
+
+        No topic may be missing: its number would be given again, and its messages with it.
+        """
         catalogue = cls()
-        for key, record in database.iterator(prefix=keys.TOPICS):
+        for key, record in reads.read_strictly(*keys.whole(keys.TOPICS)):
             state = TopicState.decode(key, record)
             if is_hidden(state.name):
                 catalogue.leftovers.append(state)
                 catalogue._reserve(state.id)
             else:
                 catalogue._add(state)
-        for key, record in database.iterator(prefix=keys.POLICIES):
+        for key, record in reads.read(*keys.whole(keys.POLICIES)):
             ruled = catalogue.with_id(keys.topic_id_of(key))
             if ruled is not None:
                 ruled.policy = ruled.durable_policy = decode_policy(record)
-        for key, spaces in database.iterator(prefix=keys.DOOMED):
+        for key, spaces in reads.read(*keys.whole(keys.DOOMED)):
             # Early versions did not tell.
             catalogue.doomed[keys.topic_id_of(key)] = spaces or keys.SPACES_OF_TOPICS
-        last_known = database.get(keys.LAST_TOPIC_KEY)
+        of_all = dict(reads.read_strictly(b"", keys.TOPICS))
+        last_known = of_all.get(keys.LAST_TOPIC_KEY)
         known = [] if last_known is None else [keys.topic_id_of(last_known)]
         for topic_id in [*catalogue.doomed, *known]:
             catalogue._reserve(topic_id)

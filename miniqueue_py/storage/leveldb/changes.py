@@ -7,15 +7,15 @@ acknowledged does not come back while the process lives.
 
 from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
-from typing import Any
 
+from miniqueue_py.storage.leveldb.verified import Verified
 from miniqueue_py.storage.leveldb.window import Entry
 
 
 class Changes:
     """Records to put and to delete."""
 
-    def __init__(self, database: Any) -> None:
+    def __init__(self, database: Verified) -> None:
         self._database = database
         self.records: dict[bytes, bytes | None] = {}
         """None: to be deleted."""
@@ -51,14 +51,13 @@ class Changes:
         self._note_gone()
         if key in self.records:
             return self.records[key]
-        record: bytes | None = self._database.get(key)
-        return record
+        return self._database.get(key)
 
     def read(self, start: bytes, stop: bytes) -> Iterator[Entry]:
         """Read `start <= key < stop` as if every change were written already."""
         self._note_gone()
         records = self.records
-        entries: Iterator[Entry] = self._database.iterator(start=start, stop=stop)
+        entries = self._database.read(start, stop)
         if not records:
             return entries
         over = sorted((key, record) for key, record in records.items() if record is not None)
@@ -88,5 +87,5 @@ class Changes:
     def _forget_unwritten(self, deleted: Sequence[bytes]) -> None:
         """Keep no note of what the disk never had, or there would be no end of it."""
         for key in deleted:
-            if self._database.get(key) is None:
+            if not self._database.has(key):
                 self.records.pop(key, None)

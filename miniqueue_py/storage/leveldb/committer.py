@@ -31,6 +31,7 @@ from miniqueue_py.storage.leveldb.changes import Changes
 from miniqueue_py.storage.leveldb.files import words_of
 from miniqueue_py.storage.leveldb.syncer import Arrival, Syncer, Written
 from miniqueue_py.storage.leveldb.topic_state import TopicState
+from miniqueue_py.storage.leveldb.verified import Verified
 from miniqueue_py.storage.leveldb.window import Entry
 
 Answer = TypeVar("Answer")
@@ -59,7 +60,8 @@ class Committer:
         self._has_room = has_room
         self._on_durable: Callable[[list[Arrival]], None] = _nobody
         self._on_refused: Callable[[list[Arrival]], None] = _nobody
-        self._changes = Changes(database)
+        self.reads = Verified(database)
+        self._changes = Changes(self.reads)
         self._dirty: dict[TopicState, None] = {}
         self._next = Written()
         self._turn: asyncio.Handle | None = None
@@ -194,12 +196,15 @@ class Committer:
 
     async def aclose(self) -> None:
         """Write and sync what is left. Whoever still waits is answered."""
+        had_failed = self.failure
         self.flush()
         try:
             await self._syncer.aclose()
         except OSError as error:
             self.fail(error)
             raise StorageUnavailable(words_of(error)) from error
+        if self.failure is not None and had_failed is None:
+            raise self.failure
 
     # How it is done
 

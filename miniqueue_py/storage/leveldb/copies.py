@@ -22,7 +22,8 @@ import plyvel
 
 from miniqueue_py.errors import DatabaseRefused, StorageCorrupt
 from miniqueue_py.storage.leveldb.files import WRITE_BUFFER_BYTES, strangers_in, words_of
-from miniqueue_py.storage.leveldb.manifest import Manifest
+from miniqueue_py.storage.leveldb.log_tail import log_with_a_hole
+from miniqueue_py.storage.leveldb.manifest import Manifest, missing_log
 
 _TABLE = re.compile(r"(\d+)\.(?:ldb|sst)")
 _LOG = re.compile(r"(\d+)\.log")
@@ -77,7 +78,13 @@ def check_is_free(path: Path) -> None:
 
 
 def damages_of_files(path: Path, manifest: Manifest) -> Iterator[str]:
-    """Name the tables that are missing, or not as long as they were written."""
+    """Name what is missing, and tables that are not as long as they were written."""
+    log = missing_log(path, manifest)
+    if log is not None:
+        yield f"{log} is missing, with what was written last"
+    log = log_with_a_hole(path, manifest)
+    if log is not None:
+        yield f"{log} has zeros in its middle"
     sizes = {
         int(table[1]): at.stat().st_size
         for at in path.iterdir()

@@ -10,30 +10,38 @@ from typing import Any
 import plyvel
 
 from miniqueue_py.broker.delivery import Delivery, Outcome
+from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
-from miniqueue_py.broker.storage import Moved, TopicStatistics, Totals
+from miniqueue_py.broker.storage import Look, Moved, Sight, TopicStatistics, Totals
 from miniqueue_py.broker.write_times import WriteTimes
 from miniqueue_py.errors import DatabaseRefused, StorageCorrupt, StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
+from miniqueue_py.storage.leveldb import keys
 from miniqueue_py.storage.leveldb.agenda import Agendas
 from miniqueue_py.storage.leveldb.arrivals import Arrivals
 from miniqueue_py.storage.leveldb.catalogue import Catalogue
 from miniqueue_py.storage.leveldb.committer import READING_FAILED, Committer
+from miniqueue_py.storage.leveldb.damages import Damages
 from miniqueue_py.storage.leveldb.files import (
     LogSync,
     Room,
     check_version,
-    open_database,
+    damaged,
     words_of,
 )
 from miniqueue_py.storage.leveldb.janitor import WORTH_BYTES, Janitor
 from miniqueue_py.storage.leveldb.line import Line
+from miniqueue_py.storage.leveldb.looking import Looking
 from miniqueue_py.storage.leveldb.moves import Moves
 from miniqueue_py.storage.leveldb.past import Past
+from miniqueue_py.storage.leveldb.place import Place
 from miniqueue_py.storage.leveldb.snapshots import Snapshots
 from miniqueue_py.storage.leveldb.timetable import Timetable
+from miniqueue_py.storage.leveldb.topic_state import TopicState
 from miniqueue_py.storage.leveldb.topics import Topics
+
+_NO_SENSE = (plyvel.Error, StorageCorrupt, struct.error, UnicodeDecodeError)
 
 
 class LevelStorage:
@@ -56,7 +64,9 @@ class LevelStorage:
             policy=fsync,
             interval_seconds=fsync_interval_seconds,
         )
-        self._catalogue = Catalogue.read(database)
+        self._damages = Damages(self._topic_with_id)
+        self._committer.reads.watch(self._damages.note)
+        self._catalogue = Catalogue.read(self._committer.reads)
         self._janitor = Janitor(database, self._committer)
         self._past = Past(self._committer, self._janitor)
         self._agendas = Agendas(self._committer)
@@ -70,6 +80,7 @@ class LevelStorage:
         )
         self._moves = Moves(self._committer, self._catalogue, self._janitor, self._agendas)
         self._line = Line(self._committer, self._moves, self._tell)
+        self._looking = Looking(self._committer, self._line, self._agendas)
         self._timetable = Timetable(
             committer=self._committer,
             catalogue=self._catalogue,
@@ -90,28 +101,39 @@ class LevelStorage:
         self._snapshots = Snapshots(database, self._committer, self._catalogue)
         self._on_ready: Callable[[str], None] = _nobody
         self._is_closed = False
+        self._let_go: Callable[[], None] = _nothing
         self._past.read(database, self._catalogue)
 
     @classmethod
     def open(cls, directory: str, *, fsync: Fsync, fsync_interval_seconds: float) -> "LevelStorage":
         """Open the database in a directory. Raises DatabaseRefused."""
-        path = Path(directory)
-        database = open_database(path)
+        place = Place(Path(directory))
+        try:
+            database, mended = place.open()
+        except BaseException:
+            place.close()
+            raise
+        path = place.path
         try:
             check_version(database, path)
-            return cls(
+            storage = cls(
                 database,
                 LogSync(path),
                 Room(path),
                 fsync=fsync,
                 fsync_interval_seconds=fsync_interval_seconds,
             )
-        except (plyvel.Error, StorageCorrupt, struct.error, UnicodeDecodeError) as error:
+        except BaseException as error:
             database.close()
-            raise DatabaseRefused(f"-db: {path} cannot be read: {words_of(error)}") from error
-        except BaseException:
-            database.close()
+            place.close()
+            if isinstance(error, plyvel.CorruptionError):
+                raise DatabaseRefused(f"-db: {path} {damaged(path, words_of(error))}") from error
+            if isinstance(error, _NO_SENSE):
+                raise DatabaseRefused(f"-db: {path} cannot be read: {words_of(error)}") from error
             raise
+        storage._let_go = place.close
+        storage._damages.told += mended
+        return storage
 
     def __repr__(self) -> str:
         return f"<LevelStorage, {self._catalogue.messages} messages>"
@@ -123,6 +145,10 @@ class LevelStorage:
         except StorageUnavailable as failure:
             return failure
         return None
+
+    @property
+    def damages(self) -> Sequence[str]:
+        return self._damages.in_words()
 
     def append(
         self,
@@ -201,6 +227,35 @@ class LevelStorage:
             return self._line.peek(state, limit, max_bytes, int(now * 1000)) if state else []
         return []
 
+    def look(  # noqa: PLR0913, PLR0917  see Storage
+        self,
+        topic: str,
+        state: State,
+        limit: int,
+        max_bytes: int,
+        now: float,
+        after: Any = None,
+    ) -> Look:
+        known = self._catalogue.get(topic)
+        if known is not None:
+            with self._committer.noting_errors():
+                return self._looking.look(
+                    known, state, limit, max_bytes, int(now * 1000), after or b""
+                )
+        return Look([])
+
+    def lease_seen(self, topic: str, sights: Sequence[Sight], now: float) -> Sequence[Delivery]:
+        state = self._catalogue.get(topic)
+        if state is None or state.is_unconfirmed:
+            return []
+        # Of a topic of that name that is gone: positions begin anew with each.
+        places = [sight.place for sight in sights if keys.topic_id_of(sight.place) == state.id]
+        with self._committer.noting_errors():
+            deliveries = self._line.lease(state, places, int(now * 1000))
+            self._committer.mark(state)
+            return deliveries
+        return []
+
     def snapshot(self, topic: str, now: float) -> AbstractContextManager[Iterator[Message]]:
         return self._snapshots.open(topic, int(now * 1000))
 
@@ -248,11 +303,15 @@ class LevelStorage:
             await self._committer.aclose()
         finally:
             self._database.close()
+            self._let_go()
 
     def _compact_if_wanted(self) -> None:
         live = self._catalogue.bytes + self._past.size
         if self._janitor.is_wanted(live) and not self._is_closed:
             self._janitor.compact(self._agendas.dead_ranges, then=self._compact_if_wanted)
+
+    def _topic_with_id(self, topic_id: int) -> TopicState | None:
+        return self._catalogue.with_id(topic_id)
 
     def _tell(self, topic: str) -> None:
         self._on_ready(topic)
@@ -260,3 +319,7 @@ class LevelStorage:
 
 def _nobody(_topic: str) -> None:
     """Stand in for the broker until it watches."""
+
+
+def _nothing() -> None:
+    """Stand in where no directory is held."""

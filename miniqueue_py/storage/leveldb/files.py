@@ -1,5 +1,6 @@
 """The directory of a database: opening it, refusing it, syncing its log."""
 
+import errno
 import os
 import re
 import weakref
@@ -10,8 +11,10 @@ from typing import Any
 
 import plyvel
 
-from miniqueue_py.errors import DatabaseRefused
+from miniqueue_py.errors import DatabaseRefused, StorageCorrupt
 from miniqueue_py.storage.leveldb import keys
+from miniqueue_py.storage.leveldb.log_tail import log_with_a_hole
+from miniqueue_py.storage.leveldb.manifest import missing_log, read_manifest
 
 WRITE_BUFFER_BYTES = 8 << 20
 """LevelDB's memtable, and so the size at which its log is cut off. Smaller costs more
@@ -22,9 +25,9 @@ RESERVE_BYTES = 16 * WRITE_BUFFER_BYTES
 """Kept free for what consuming writes. A compaction needs the room of its inputs once
 more, and those may be all the young tables: LevelDB holds writers back at twelve."""
 
-VERSION = b"miniqueue 2"
+VERSION = b"miniqueue 3"
 
-OLDER_VERSIONS = (b"miniqueue 1",)
+OLDER_VERSIONS = (b"miniqueue 1", b"miniqueue 2")
 """Read as they are, and marked as of this version: what is written from now on, they could
 not read."""
 
@@ -37,15 +40,23 @@ _COARSEST_CLOCK_NS = 3_000_000_000
 """Two changes of a directory so far apart have different times: FAT counts in two seconds."""
 
 _OF_LEVELDB = re.compile(
-    r"CURRENT|LOCK|LOG(\.old)?|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp)|lost\+found"
+    r"CURRENT|LOCK|LOG(\.old)?|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp)|lost\+found|lost"
 )
 
 
+_OF_CONTENT = re.compile(r"MANIFEST-\d+|\d+\.(log|ldb|sst)")
+
+_FIRST_MANIFEST = "MANIFEST-000001"
+"""All that a start leaves that was killed when it made the database: it names nothing."""
+
+
 def open_database(path: Path) -> Any:
-    """Open or make the database in a directory. Raises DatabaseRefused, in words."""
-    _check_directory(path)
+    """Open or make the database in a directory that is there. Raises DatabaseRefused, in words."""
+    if (path / "CURRENT").exists():
+        _check_log(path)
+    else:
+        _check_is_new(path)
     try:
-        path.mkdir(parents=True, exist_ok=True)
         return plyvel.DB(
             str(path),
             create_if_missing=True,
@@ -58,9 +69,7 @@ def open_database(path: Path) -> Any:
             bloom_filter_bits=10,  # most idempotency keys that are looked for are new
         )
     except plyvel.CorruptionError as error:
-        raise DatabaseRefused(
-            f"-db: {path} is damaged and was left untouched: {words_of(error)}"
-        ) from error
+        raise DatabaseRefused(f"-db: {path} {damaged(path, words_of(error))}") from error
     except (OSError, plyvel.Error) as error:
         text = words_of(error)
         if "Resource temporarily unavailable" in text or "already held by process" in text:
@@ -68,17 +77,34 @@ def open_database(path: Path) -> Any:
         raise DatabaseRefused(f"-db: {path} cannot be opened: {text}") from error
 
 
-def _check_directory(path: Path) -> None:
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise DatabaseRefused(f"-db: {path} is not a directory")
+def damaged(path: Path, problem: str) -> str:
+    """Say of a database what is wrong with it, and who can help."""
+    return (
+        f"is damaged and was left untouched: {problem}; "
+        f"`miniqueue repair {path}` tells what a repair would lose"
+    )
+
+
+def _check_is_new(path: Path) -> None:
+    """Refuse what LevelDB would take for an empty directory, and delete."""
+    left = sorted(at.name for at in path.iterdir() if _OF_CONTENT.fullmatch(at.name))
+    if left not in ([], [_FIRST_MANIFEST]):
+        raise DatabaseRefused(
+            f"-db: {path} {damaged(path, f'it holds {left[0]!r} and no file CURRENT')}"
+        )
+
+
+def _check_log(path: Path) -> None:
+    """Refuse what LevelDB would pass over in silence."""
     try:
-        strangers = strangers_in(path)
-    except OSError as error:
-        raise DatabaseRefused(f"-db: {path} cannot be read: {error.strerror}") from error
-    if strangers:
-        raise DatabaseRefused(f"-db: {path} is not a LevelDB database: it holds {min(strangers)!r}")
+        manifest = read_manifest(path)
+        missing, holed = missing_log(path, manifest), log_with_a_hole(path, manifest)
+    except (StorageCorrupt, OSError):
+        return  # LevelDB says it better
+    if missing is not None:
+        raise DatabaseRefused(f"-db: {path} {damaged(path, f'{missing} is missing')}")
+    if holed is not None:
+        raise DatabaseRefused(f"-db: {path} {damaged(path, f'{holed} has zeros in its middle')}")
 
 
 def strangers_in(path: Path) -> list[str]:
@@ -106,7 +132,8 @@ class Room:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = str(path)
+        self._directory = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._directory)
         self._spare = 0
         """Bytes that may still be taken without asking, until then."""
         self._until = 0.0
@@ -116,7 +143,7 @@ class Room:
         size *= 2
         now = monotonic()
         if size >= self._spare or now >= self._until:
-            disk = os.statvfs(self._path)
+            disk = os.statvfs(self._directory)
             reserve = min(RESERVE_BYTES, disk.f_blocks * disk.f_frsize // 2)
             self._spare = disk.f_bavail * disk.f_frsize - reserve
             self._until = now + _TOLD_IS_GOOD_SECONDS
@@ -144,6 +171,7 @@ class LogSync:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._directory = os.open(path, os.O_RDONLY)
+        self._is_at = os.fstat(self._directory)
         self._open: dict[str, int] = {}
         """Descriptors of the logs, by name."""
         self._known: set[str] = set()
@@ -154,6 +182,7 @@ class LogSync:
 
     def __call__(self) -> None:
         """Return when all that was written before the call is on disk. Raises OSError."""
+        self._check_is_here()
         before_ns = time_ns()
         changed_ns = os.fstat(self._directory).st_mtime_ns
         if changed_ns != self._changed_ns:
@@ -166,15 +195,28 @@ class LogSync:
             os.fsync(self._directory)
             self._known = set(self._open)
 
+    def _check_is_here(self) -> None:
+        """Fail once the directory was moved, or another stands in its place.
+
+        LevelDB opens files by their path, and so it goes on elsewhere then: what is synced
+        here is no more what it writes.
+        """
+        try:
+            is_here = os.path.samestat(self._path.stat(), self._is_at)
+        except FileNotFoundError:
+            is_here = False
+        if not is_here:
+            raise OSError(errno.ESTALE, f"{self._path} was moved or replaced while it was open")
+
     def _look(self) -> None:
         """Open what logs there are, and close those that became tables."""
-        with os.scandir(self._path) as entries:
+        with os.scandir(self._directory) as entries:
             logs = {entry.name for entry in entries if entry.name.endswith(".log")}
         for name in self._open.keys() - logs:
             os.close(self._open.pop(name))
         for name in logs - self._open.keys():
             with suppress(FileNotFoundError):  # it became a table since
-                self._open[name] = os.open(self._path / name, os.O_RDONLY)
+                self._open[name] = os.open(name, os.O_RDONLY, dir_fd=self._directory)
 
 
 def _close_all(directory: int, descriptors: dict[str, int]) -> None:
@@ -196,10 +238,10 @@ def check_version(database: Any, path: Path) -> None:
 
 def version_of(database: Any) -> tuple[bytes | None, str | None]:
     """Return the format a database is in, and why it cannot be read, if it cannot."""
-    version: bytes | None = database.get(keys.VERSION_KEY)
+    version: bytes | None = database.get(keys.VERSION_KEY, verify_checksums=True)
     problem = None
     if version is None:
-        with database.iterator(include_value=False) as iterator:
+        with database.iterator(include_value=False, verify_checksums=True) as iterator:
             if next(iterator, None) is not None:
                 problem = (
                     "was written by another program (MiniQueue's own databases cannot be read); "

@@ -174,8 +174,7 @@ class Janitor:
         return count
 
     def _keys(self, start: bytes, stop: bytes) -> list[bytes]:
-        with self._database.iterator(start=start, stop=stop, include_value=False) as iterator:
-            return list(islice(iterator, _KEYS_A_TURN))
+        return [key for key, _ in islice(self._committer.reads.read(start, stop), _KEYS_A_TURN)]
 
     async def _compact(self, ranges: Sequence[Range]) -> None:
         for start, stop in ranges:

@@ -55,6 +55,7 @@ _ORDER = Struct(">cIQ")
 
 _POSITION = Struct(">Q")
 
+ID_BYTES = _ID.size
 INSTANT_BYTES = _INSTANT.size
 
 
@@ -178,6 +179,11 @@ def batch_order_fields(key: bytes) -> tuple[int, int]:
 def range_of(space: bytes, topic_id: int) -> tuple[bytes, bytes]:
     """Return the first key and the key after the last that a topic has in a space."""
     return _ID.pack(space, topic_id), _ID.pack(space, topic_id + 1)
+
+
+def whole(space: bytes) -> tuple[bytes, bytes]:
+    """Return the first key and the key after the last of a space."""
+    return space, bytes((space[0] + 1,))
 
 
 def _digest(key: str) -> bytes:

@@ -121,9 +121,44 @@ class Line:
             self._committer.fail(error)
         return bool(topic.window)
 
-    def _beyond(self, topic: TopicState) -> Iterator[Entry]:
+    def ready_behind(self, topic: TopicState, key: bytes) -> Iterator[Entry]:
+        """Iterate over the ready messages of higher keys; what lies on disk is read as asked for.
+
+        Nothing of the topic may be moved meanwhile.
+        """
+        window = topic.window
+        beyond = () if window.holds_all else self._beyond(topic, key)
+        return chain(window.behind(key), beyond)
+
+    def lease(self, topic: TopicState, wanted: Sequence[bytes], now_ms: int) -> Sequence[Delivery]:
+        """Hand out what is ready under these keys, which are in order, wherever they stand."""
+        live: list[bytes] = []
+        deliveries: list[Delivery] = []
+        for key in wanted:
+            record = self._take_record(topic, key)
+            message = None if record is None else self.read(topic, key, record)
+            if message is None:
+                continue
+            if message.has_expired(now_ms):
+                self._moves.expire(topic, key, message)
+            else:
+                live.append(key)
+                deliveries.append(Delivery(message, key, topic))
+        topic.lease(live, deliveries)
+        return deliveries
+
+    def _take_record(self, topic: TopicState, key: bytes) -> bytes | None:
+        """Return the record of a message if it is ready, and have it in the window no more."""
+        if key in topic.leased or key in topic.hidden:
+            return None
+        if key <= topic.window.horizon:
+            return topic.window.discard(key)
+        return self._committer.get(key)
+
+    def _beyond(self, topic: TopicState, after: bytes = b"") -> Iterator[Entry]:
         """Read the ready messages past the window's horizon, one by one as they are asked for."""
-        start, stop = topic.window.horizon + b"\x00", keys.message_range(topic.id)[1]
+        start = max(topic.window.horizon, after) + b"\x00"
+        stop = keys.message_range(topic.id)[1]
         after_leased = max(start, topic.last_leased + b"\x00")
         hidden_from = max(after_leased, min(topic.first_hidden, stop))
         ranges = ((start, after_leased), (after_leased, hidden_from), (hidden_from, stop))

@@ -48,6 +48,17 @@ class Manifest:
         return number >= self.first_log or number == self.previous_log
 
 
+def missing_log(directory: Path, manifest: Manifest) -> str | None:
+    """Name the log that a database goes on in, if it is not there.
+
+    Its name is on the disk before the manifest tells of it, so no crash takes it away. A new
+    or repaired database names none.
+    """
+    name = f"{manifest.first_log:06}.log"
+    is_missing = manifest.first_log > 0 and not (directory / name).exists()
+    return name if is_missing else None
+
+
 def read_manifest(directory: Path) -> Manifest:
     """Read what CURRENT names. Raises StorageCorrupt, and OSError."""
     name = (directory / "CURRENT").read_text(errors="replace").strip()

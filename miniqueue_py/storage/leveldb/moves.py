@@ -109,7 +109,7 @@ class Moves:
                 ready[outcome.topic] = None
             case Redrive():
                 for message, key, _ in ended:
-                    ready[self._redrive(topic, key, message)] = None
+                    ready[self._redrive(topic, key, message, outcome)] = None
             case _:
                 assert_never(outcome)
 
@@ -155,14 +155,15 @@ class Moves:
         buried = fates.buried(message, topic.name, outcome)
         self._carry(topic, key, message, outcome.topic, buried)
 
-    def _redrive(self, topic: TopicState, key: bytes, message: Message) -> str:
+    def _redrive(self, topic: TopicState, key: bytes, message: Message, outcome: Redrive) -> str:
         """Begin a dead letter anew; return the topic that it is in now."""
-        origin = message.extras.origin
-        if origin is None:
+        redriven = fates.redriven(message, outcome)
+        if redriven is None:
             self._return(topic, key, message)
             return topic.name
-        self._carry(topic, key, message, origin.topic, fates.redriven(message))
-        return origin.topic
+        target, fresh = redriven
+        self._carry(topic, key, message, target, fresh)
+        return target
 
     def _carry(
         self, source: TopicState, key: bytes, before: Message, name: str, after: Message

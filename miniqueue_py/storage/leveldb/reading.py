@@ -19,7 +19,9 @@ from miniqueue_py.broker.storage import is_hidden
 from miniqueue_py.errors import StorageCorrupt
 from miniqueue_py.storage.leveldb import keys, records
 from miniqueue_py.storage.leveldb.copies import words_about_copy
+from miniqueue_py.storage.leveldb.damages import words_of_gap
 from miniqueue_py.storage.leveldb.topic_state import TopicState
+from miniqueue_py.storage.leveldb.verified import Verified
 
 Advance = Callable[[int, int], None]
 """Is told how many messages more were read, and how many bytes."""
@@ -34,7 +36,8 @@ class Reading:
     """The records of an open database; damages are noted."""
 
     def __init__(self, database: Any, note: Callable[[str], None]) -> None:
-        self._database = database
+        self._reads = Verified(database)
+        self._reads.watch(self._note_gap)
         self._note = note
         self._by_id: dict[int, TopicState] = {}
         doomed = [keys.topic_id_of(key) for key, _ in self._all(keys.DOOMED, "deleted topics")]
@@ -158,14 +161,14 @@ class Reading:
             return None
 
     def _all(self, space: bytes, what: str) -> Iterator[tuple[bytes, bytes]]:
-        return self._entries(space, bytes((space[0] + 1,)), f"the {what}")
+        return self._entries(*keys.whole(space), f"the {what}")
 
     def _entries(self, start: bytes, stop: bytes, what: str) -> Iterator[tuple[bytes, bytes]]:
-        """Yield what is in a range, as far as it can be read."""
+        """Yield what can be read of a range; blocks that are bad are stepped over and noted."""
         try:
-            with self._database.iterator(
-                start=start, stop=stop, verify_checksums=True, fill_cache=False
-            ) as iterator:
-                yield from iterator
+            yield from self._reads.read(start, stop)
         except plyvel.Error as error:
             self._note(f"{what} cannot be read to the end: {words_about_copy(error)}")
+
+    def _note_gap(self, start: bytes, stop: bytes) -> None:
+        self._note(words_of_gap(start, stop, self._by_id.get))

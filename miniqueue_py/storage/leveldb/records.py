@@ -21,7 +21,11 @@ HAS_ATTEMPTS = 0x08
 HAS_EXPIRES = 0x10
 HAS_PRIORITY = 0x20
 HAS_ORIGIN = 0x40
-_KNOWN = 0x7F
+HAS_MORE = 0x80
+"""Behind the flags stands another byte of them, for what few messages have."""
+
+HAS_FIRST_ORIGIN = 0x01
+_MORE_KNOWN = 0x01
 
 COMMON = bytes((FORMAT, HAS_PUBLISHED))
 COMMON_BYTES = 10
@@ -78,23 +82,36 @@ def encode(message: Message, implied: MessageId | None) -> bytes:
     if extras.origin is not None:
         flags |= HAS_ORIGIN
         fields.append(_encode_origin(extras.origin))
+        if extras.origin.first is not None:
+            fields.append(_encode_origin(extras.origin.first))
+            head = bytes((FORMAT, flags | HAS_MORE, HAS_FIRST_ORIGIN))
+            return b"".join((head, *fields, body))
     return b"".join((bytes((FORMAT, flags)), *fields, body))
 
 
 def decode(record: bytes, implied: MessageId) -> Message:
     """Return the message. Raises StorageCorrupt."""
-    if len(record) < len(COMMON) or record[0] != FORMAT or record[1] & ~_KNOWN:
-        raise StorageCorrupt(f"a message record starts with {record[:2].hex()}, which is no format")
+    if len(record) < len(COMMON) or record[0] != FORMAT or _more_flags(record) & ~_MORE_KNOWN:
+        raise StorageCorrupt(f"a message record starts with {record[:3].hex()}, which is no format")
     try:
         return _decode(record, implied)
     except (error, IndexError, UnicodeDecodeError) as cause:
         raise StorageCorrupt(f"a message record is cut short: {record[:40].hex()}") from cause
 
 
+def _more_flags(record: bytes) -> int:
+    """Return the second byte of flags, 0 without one."""
+    return record[2] if record[1] & HAS_MORE and len(record) > len(COMMON) else 0
+
+
 def _decode(record: bytes, message_id: MessageId) -> Message:
-    flags, at = record[1], 2
+    flags, more, at = record[1], 0, 2
+    if flags & HAS_MORE:
+        more = record[2]
+        at += 1
     dack_count = attempts = priority = 0
-    published_ms = expires_ms = origin = None
+    published_ms = expires_ms = None
+    origin: Origin | None = None
     if flags & HAS_DACK_COUNT:
         [dack_count] = _INT.unpack_from(record, at)
         at += _INT.size
@@ -115,6 +132,9 @@ def _decode(record: bytes, message_id: MessageId) -> Message:
         at += 1
     if flags & HAS_ORIGIN:
         origin, at = _decode_origin(record, at)
+        if more & HAS_FIRST_ORIGIN:
+            first, at = _decode_origin(record, at)
+            origin = origin._replace(first=first)
     extras = Extras(dack_count, attempts, priority, expires_ms, origin)
     return Message(record[at:], message_id, published_ms, PLAIN if extras == PLAIN else extras)
 

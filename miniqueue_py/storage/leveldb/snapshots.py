@@ -6,9 +6,10 @@ written since. So a backlog of any size is read without being held. While a
 snapshot is open, no compaction gives back the space of what it shows.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, filterfalse
 from typing import Any
 
 import plyvel
@@ -18,7 +19,9 @@ from miniqueue_py.errors import StorageCorrupt, StorageUnavailable
 from miniqueue_py.storage.leveldb import keys, records
 from miniqueue_py.storage.leveldb.catalogue import Catalogue
 from miniqueue_py.storage.leveldb.committer import Committer
+from miniqueue_py.storage.leveldb.files import words_of
 from miniqueue_py.storage.leveldb.topic_state import TopicState
+from miniqueue_py.storage.leveldb.verified import check_end
 from miniqueue_py.storage.leveldb.window import Entry
 
 
@@ -49,8 +52,12 @@ class Snapshots:
     def _beyond(self, snapshot: Any, topic: TopicState, horizon: bytes) -> Iterator[Entry]:
         start, stop = horizon + b"\x00", keys.message_range(topic.id)[1]
         if start < stop:
-            with snapshot.iterator(start=start, stop=stop, fill_cache=False) as entries:
-                yield from entries
+            with snapshot.iterator(
+                start=start, stop=stop, verify_checksums=True, fill_cache=False
+            ) as entries:
+                last: deque[Entry] = deque([(horizon, b"")], maxlen=1)
+                yield from filterfalse(last.append, entries)
+                check_end(snapshot, last[0][0])
 
     def _live(self, topic: TopicState, entries: Iterable[Entry], now_ms: int) -> Iterator[Message]:
         """Yield the messages; one that cannot be read ends it, or a part would pass for all."""
@@ -59,6 +66,11 @@ class Snapshots:
                 message = records.decode(record, topic.implied_id(keys.position_of(key)))
                 if not message.has_expired(now_ms):
                     yield message
+        except plyvel.CorruptionError as error:
+            # A bad block costs its own messages, and who reads past it says so.
+            raise StorageUnavailable(
+                f"topic {topic.name!r} is damaged: {words_of(error)}"
+            ) from error
         except (plyvel.Error, StorageCorrupt) as error:
             self._committer.fail(error)
             self._committer.check_failure()

@@ -99,15 +99,23 @@ class Window:
         """Remove the first entry."""
         self._bytes -= len(self.entries.popleft()[1])
 
-    def discard(self, key: bytes) -> None:
-        """Remove the entry of that key, if it is here."""
+    def discard(self, key: bytes) -> bytes | None:
+        """Remove the entry of that key, if it is here; return its record."""
         entries = self.entries
         if key > self.horizon or not entries:
-            return
+            return None
         index = 0 if entries[0][0] == key else bisect_left(entries, (key,))
-        if index < len(entries) and entries[index][0] == key:
-            self._bytes -= len(entries[index][1])
-            del entries[index]
+        if index == len(entries) or entries[index][0] != key:
+            return None
+        record = entries[index][1]
+        self._bytes -= len(record)
+        del entries[index]
+        return record
+
+    def behind(self, key: bytes) -> Iterator[Entry]:
+        """Iterate over the entries of higher keys."""
+        start = bisect_left(self.entries, (key + b"\x00",))
+        return islice(self.entries, start, None)
 
     def refill(self, beyond: Iterable[Entry]) -> None:
         """Fill the empty window from the entries beyond its horizon, in key order.

@@ -8,12 +8,20 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
+from typing import Any
 
 from miniqueue_py.broker.delivery import Delivery, Outcome
 from miniqueue_py.broker.lifecycle import Move, State
 from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
-from miniqueue_py.broker.storage import Moved, TopicStatistics, Totals, is_hidden
+from miniqueue_py.broker.storage import (
+    Look,
+    Moved,
+    Sight,
+    TopicStatistics,
+    Totals,
+    is_hidden,
+)
 from miniqueue_py.broker.write_times import Times, WriteTimes
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.storage import fates
@@ -41,6 +49,11 @@ class MemoryStorage:
     def failure(self) -> StorageUnavailable | None:
         """Memory does not fail short of the process."""
         return None
+
+    @property
+    def damages(self) -> Sequence[str]:
+        """Nothing here is read from a disk."""
+        return ()
 
     def append(
         self,
@@ -91,11 +104,8 @@ class MemoryStorage:
                     asyncio.get_running_loop().call_soon(self._on_ready, topic)
                     break
                 continue
-            entry.move(Move.LEASE)
-            entry.holder = Delivery(entry.message, entry)
             max_bytes -= len(entry.message.body)
-            shelf.delivered += 1
-            deliveries.append(entry.holder)
+            deliveries.append(self._hand_out(entry))
         return deliveries
 
     def settle(self, deliveries: Sequence[Delivery], outcome: Outcome) -> Sequence[Delivery]:
@@ -147,6 +157,41 @@ class MemoryStorage:
             messages.append(entry.message)
             max_bytes -= len(entry.message.body)
         return messages
+
+    def look(  # noqa: PLR0913, PLR0917  see Storage
+        self,
+        topic: str,
+        state: State,
+        limit: int,
+        max_bytes: int,
+        now: float,
+        after: Any = None,
+    ) -> Look:
+        shelf = self._shelves.get(topic)
+        sights: list[Sight] = []
+        for entry in shelf.all_of(state, after) if shelf else ():
+            if len(sights) >= limit or max_bytes <= 0:
+                return Look(sights, after)
+            after = entry.standing
+            if state is State.LEASED or not entry.message.has_expired(int(now * 1000)):
+                due_ms = entry.due_ms if state is State.DELAYED else None
+                sights.append(Sight(entry.message, entry, due_ms))
+                max_bytes -= len(entry.message.body)
+        return Look(sights)
+
+    def lease_seen(self, topic: str, sights: Sequence[Sight], now: float) -> Sequence[Delivery]:
+        shelf = self._shelves.get(topic)
+        entries: list[Entry] = [sight.place for sight in sights]
+        ready = [each for each in entries if each.state is State.READY and each.shelf is shelf]
+        if shelf is not None:
+            shelf.leave_line(ready)
+        deliveries: list[Delivery] = []
+        for entry in ready:
+            if entry.message.has_expired(int(now * 1000)):
+                self._timetable.expire(entry)
+            else:
+                deliveries.append(self._hand_out(entry))
+        return deliveries
 
     @contextmanager
     def snapshot(self, topic: str, now: float) -> Iterator[Iterator[Message]]:
@@ -204,6 +249,12 @@ class MemoryStorage:
     async def aclose(self) -> None:
         self._shelves.clear()
         self._timetable.clear()
+
+    def _hand_out(self, entry: Entry) -> Delivery:
+        entry.move(Move.LEASE)
+        entry.holder = delivery = Delivery(entry.message, entry)
+        entry.shelf.delivered += 1
+        return delivery
 
     def _open(self, topic: str) -> Shelf:
         shelf = self._shelves.get(topic)

@@ -49,13 +49,12 @@ class Moves:
                 buried = fates.buried(entry.message, entry.shelf.name, outcome)
                 self._carry(entry, Move.BURY, topic, buried)
             case Redrive():
-                origin = entry.message.extras.origin
-                if origin is None:
+                redriven = fates.redriven(entry.message, outcome)
+                if redriven is None:
                     entry.move(Move.NACK)
                     self._timetable.make_ready(entry)
                 else:
-                    redriven = fates.redriven(entry.message)
-                    self._carry(entry, Move.REDRIVE, origin.topic, redriven)
+                    self._carry(entry, Move.REDRIVE, *redriven)
             case _:
                 assert_never(outcome)
 

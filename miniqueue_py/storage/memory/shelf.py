@@ -1,7 +1,7 @@
 """One topic of the memory engine: its messages, its line, what is known of its past."""
 
-from collections.abc import Iterator
-from heapq import heappop, heappush, nsmallest
+from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop, heappush, nsmallest
 from itertools import count
 from operator import attrgetter
 
@@ -31,6 +31,11 @@ class Entry:
     def rank(self) -> tuple[int, int]:
         """What its place in line goes by."""
         return -self.message.extras.priority, self.position
+
+    @property
+    def standing(self) -> tuple[int, int]:
+        """What it is shown by among those of its state."""
+        return (self.due_ms, self.position) if self.state is State.DELAYED else self.rank
 
     def move(self, move: Move) -> None:
         self.shelf.counts[self.state] -= 1
@@ -97,11 +102,23 @@ class Shelf:
                 return entry
         return None
 
+    def leave_line(self, entries: Sequence[Entry]) -> None:
+        """Take these out of the line, wherever they stand."""
+        leaving = set(entries)
+        self._ready = [each for each in self._ready if each[2] not in leaving]
+        heapify(self._ready)
+
     def first_ready(self, limit: int, now_ms: int) -> list[Entry]:
         """Return the first in line, without what has expired."""
         ready = [entry for entry in self.entries if entry.state is State.READY]
         live = [entry for entry in ready if not entry.message.has_expired(now_ms)]
         return nsmallest(limit, live, key=attrgetter("rank"))
+
+    def all_of(self, state: State, after: tuple[int, int] | None) -> list[Entry]:
+        """Return what is in a state, in order, behind that standing."""
+        entries = [entry for entry in self.entries if entry.state is state]
+        entries.sort(key=attrgetter("standing"))
+        return [entry for entry in entries if after is None or entry.standing > after]
 
     def statistics(self) -> TopicStatistics:
         return TopicStatistics(

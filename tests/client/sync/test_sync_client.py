@@ -60,7 +60,7 @@ def test_operators_have_their_verbs(queue: SyncClient, topic: str) -> None:
     assert (message.body, message.origin.topic) == (b"bad", topic)
     assert queue.redrive(f"{topic}.dead") == 1
     assert queue.topic(topic).ready == 1
-    queue.purge(topic)
+    queue.delete(topic)
     with pytest.raises(TopicNotFound):
         queue.topic(topic)
 
