@@ -1,5 +1,6 @@
 """`miniqueue redrive`: send dead letters back to the topics that they came from."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -28,15 +29,16 @@ def redrive(words: Sequence[str]) -> int:
             older_than=options.older_than,
             to=options.to,
         )
+        if options.json:
+            print_json({"redriven": redriven})
+        else:
+            print(f"sent back: {redriven:,}")
+        sys.stdout.flush()  # so that the note is behind it, where both go to one place
         if not redriven and _is_narrowed(options):
             note(f"miniqueue: {options.topic} holds no such dead letters")
         elif not redriven:
             where = (await queue.topic(options.topic)).dead_letter_topic
             note(f"miniqueue: {options.topic} holds no dead letters; its own are in {where}")
-        if options.json:
-            print_json({"redriven": redriven})
-        else:
-            print(f"sent back: {redriven:,}")
         return OK
 
     return run(options, work)

@@ -262,7 +262,7 @@ async def test_a_topic_that_was_deleted_gets_its_policy_again(booth: Booth) -> N
 
 
 async def test_no_task_is_stored_without_the_policy(clock: ManualClock, tmp_path: Path) -> None:
-    storage, database, _ = faulty(tmp_path / "db")
+    storage, database, _ = faulty(tmp_path)
     booth = Booth(storage, clock)
     database.error = "the disk is gone"
 
@@ -271,7 +271,7 @@ async def test_no_task_is_stored_without_the_policy(clock: ManualClock, tmp_path
     assert {refusal_of(answer)[0] for answer in answers} == {503}
     await storage.aclose()
     database.error = None
-    again = Booth(reopen(tmp_path / "db"), clock)
+    again = Booth(reopen(tmp_path), clock)
     assert (await again.post(type="any")).status == 202
     assert again.policy == POLICY
     assert len(again.tasks()) == 1
