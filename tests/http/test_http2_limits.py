@@ -22,6 +22,7 @@ from miniqueue_py.http.servers.page_queue import CONNECTION_UNSENT_BYTES
 from miniqueue_py.http.servers.room_line import LOOKS_A_TURN
 from miniqueue_py.http2.codec import ENHANCE_YOUR_CALM
 from tests.http.exchanges import settle
+from tests.http.http2_handlers import Listeners
 from tests.http.http2_peer import Peer
 from tests.outside.frames import GOAWAY, frames_in, header_block
 from tests.outside.frames import number as number_of
@@ -32,39 +33,6 @@ CLEAN = [(b":method", b"POST"), (b":scheme", b"https"), (b":path", b"/x"), (b":a
 SHUT = SettingsFrame(0, {4: 0}).serialize()
 PING = PingFrame(0, b"12345678").serialize()
 SETTINGS = SettingsFrame(0, {4: 65535}).serialize()
-
-
-class Listener(Handler):
-    """Keeps what it hears, and says what the test says."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
-        self.said: list[str] = []
-        self.heard = b""
-
-    def on_body(self, chunk: bytes) -> None:
-        self.heard += chunk
-
-    def on_gone(self) -> None:
-        self.said.append("gone")
-
-    def on_room(self) -> None:
-        self.said.append("room")
-
-
-class Listeners:
-    """Makes one for each request, and knows them."""
-
-    def __init__(self) -> None:
-        self.all: list[Listener] = []
-
-    def __call__(self, exchange: Exchange) -> Handler:
-        self.all.append(Listener(exchange))
-        return self.all[-1]
-
-    @property
-    def last(self) -> Listener:
-        return self.all[-1]
 
 
 class Length(WholeBody):
