@@ -98,21 +98,24 @@ class SettlementError(MiniqueueError):
 
 
 class NotInFlight(SettlementError):
-    """A command settled a delivery that this stream does not hold."""
+    """A command settled a delivery that this stream does not hold (any more)."""
 
-    def __init__(
-        self, command: str, delivery: int | None = None, *, was_held: bool = False
-    ) -> None:
-        if delivery is None:
-            words = f"{command} received with no message in flight"
-        elif was_held:
-            words = (
-                f"{command} {delivery}: it is not in flight any more; "
-                "it was settled, or its lease ran out"
-            )
-        else:
-            words = f"{command} {delivery}: no such delivery was made on this stream"
-        super().__init__(words)
+    def __init__(self, command: str, delivery: int | None = None) -> None:
+        super().__init__(
+            f"{command} received with no message in flight"
+            if delivery is None
+            else f"{command} {delivery}: it is not in flight any more; "
+            "it was settled, or its lease ran out"
+        )
+        self.delivery = delivery
+
+
+class NoSuchDelivery(NotInFlight):
+    """A command named a delivery that was never made on this stream."""
+
+    def __init__(self, command: str, delivery: int) -> None:
+        super().__init__(command, delivery)
+        self.args = (f"{command} {delivery}: no such delivery was made on this stream",)
 
 
 class LeaseExpired(SettlementError):

@@ -27,6 +27,7 @@ from miniqueue_py.http.problems import _STATUSES
 from miniqueue_py.http.subscription import MAX_WAITING_COMMANDS
 from miniqueue_py.protocol import commands, options
 from miniqueue_py.protocol.batch import ROOM_FOR_THE_REST
+from miniqueue_py.protocol.codes import all_codes
 from miniqueue_py.protocol.commands import Refused, Verb, invalid_delivery
 from miniqueue_py.protocol.json_stream import LONGEST_STRING
 from miniqueue_py.protocol.lines import full_credit_line
@@ -69,8 +70,8 @@ def test_every_error_of_a_stream_is_in_the_protocol_with_what_becomes_of_the_str
     refusals = [each for each in vars(commands).values() if isinstance(each, Refused)]
     settlements = [
         errors.NotInFlight("ACK"),
+        errors.NoSuchDelivery("ACK", 17),
         errors.NotInFlight("ACK", 17),
-        errors.NotInFlight("ACK", 17, was_held=True),
         errors.LeaseExpired("ACK"),
         errors.NotAConsumer(),
         errors.AlreadyInitialised(in_flight=True),
@@ -81,9 +82,17 @@ def test_every_error_of_a_stream_is_in_the_protocol_with_what_becomes_of_the_str
 
     kinds = errors.SettlementError.__subclasses__()  # the client has some of its own
     assert {type(error) for error in settlements} == {
-        kind for kind in kinds if kind.__module__ == errors.__name__
+        *(kind for kind in kinds if kind.__module__ == errors.__name__),
+        errors.NoSuchDelivery,
     }
     assert set(ERROR_ROW.findall(page("protocol.md"))) == expected
+
+
+def test_every_code_of_an_error_is_in_the_protocol() -> None:
+    listed = page("protocol.md").split("\n### Codes\n")[1].split("\n## ")[0]
+    codes = re.findall(r"^\| `(\w+)` \|", listed, re.MULTILINE)
+
+    assert sorted(codes) == sorted(all_codes())
 
 
 def test_every_word_of_the_grammar_is_in_the_protocol() -> None:

@@ -191,9 +191,12 @@ class Broker:
         finally:
             self.close_subscriber(subscriber)
 
-    async def settled(self) -> None:
-        """Return when all that was settled so far is durable. Raises StorageUnavailable."""
-        await self._storage.settled()
+    def settled(self) -> "asyncio.Future[None]":
+        """Return a future that completes when all that was settled so far is durable.
+
+        Raises StorageUnavailable, at once or when awaited.
+        """
+        return self._storage.settled()
 
     async def delete(self, topic: str) -> None:
         """Remove a topic with all that is in it, and no other. Raises StorageUnavailable."""

@@ -9,7 +9,13 @@ from miniqueue_py.broker.in_flight import InFlight
 from miniqueue_py.broker.leases import Leases
 from miniqueue_py.broker.settling import Decision
 from miniqueue_py.broker.untaken import MOST_UNTAKEN, Untaken
-from miniqueue_py.errors import AlreadyInitialised, LeaseExpired, NotAConsumer, NotInFlight
+from miniqueue_py.errors import (
+    AlreadyInitialised,
+    LeaseExpired,
+    NoSuchDelivery,
+    NotAConsumer,
+    NotInFlight,
+)
 
 if TYPE_CHECKING:
     from miniqueue_py.broker.events import Observers
@@ -251,7 +257,7 @@ class Subscriber:
             unseen = self._untaken.first_number or unseen
         if up_to is not None:
             if up_to >= unseen:
-                return (), [NotInFlight(word, up_to)]
+                return (), [NoSuchDelivery(word, up_to)]
             return in_flight.find_up_to(up_to), ()
         if not ids:
             oldest = in_flight.find_oldest()
@@ -260,12 +266,13 @@ class Subscriber:
             return [oldest], ()
         held = in_flight.deliveries
         found: dict[int, None] = {}
-        missing = []
+        missing: list[NotInFlight] = []
         for number in ids:
             if number in held and number < unseen and number not in found:
                 found[number] = None
             else:
-                missing.append(NotInFlight(word, number, was_held=number < unseen))
+                wrong = NotInFlight if number < unseen else NoSuchDelivery
+                missing.append(wrong(word, number))
         return found, missing
 
     def _end(self, numbers: Iterable[int], decision: Decision, delay_seconds: float = 0.0) -> None:

@@ -15,7 +15,7 @@ from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.errors import ConnectionLost, LeaseExpired, ProtocolError, SettlementError
 from miniqueue_py.protocol.answers import Deliveries, Line, LineReader, PlainDelivery
-from miniqueue_py.protocol.commands import UNRECOGNISED
+from miniqueue_py.protocol.codes import NOT_HELD
 from miniqueue_py.protocol.settlements import Settlement, Settlements
 
 LONGEST_LINE_BYTES = 400 << 20
@@ -25,11 +25,8 @@ TURNS_A_CREDIT = 2
 """A subscriber that is never out of deliveries lets its settlements leave so often in each
 credit. Less often, and the broker waits for it; more often, and each costs more to send."""
 
-ANYTHING_LEFT = b'"ANYTHING LEFT"\n'
-"""No command. The broker's answer to it stands behind all that it delivered before."""
-
-_TOO_LATE = "it is not in flight any more"
-"""Part of the broker's answer to a settlement that came after the lease."""
+ANYTHING_LEFT = b'"SYNC 1"\n'
+"""The answer to it stands behind all that the broker delivered before."""
 
 
 class Session:
@@ -153,11 +150,13 @@ class Session:
                 self._has_heartbeat = True
             case {"closing": str(why)}:
                 self.closing = why
-            case {"error": str(told)} if told == UNRECOGNISED.error:
+            case {"synced": int()}:
                 self._has_nothing_left = True
+            case {"error": str(), "code": code} if code == NOT_HELD:
+                pass  # it came after its lease: of that the broker tells by "expired"
             case {"error": str(told)}:
-                if _TOO_LATE not in told:
-                    self._problem = SettlementError(told)
+                self._problem = SettlementError(told)
+                self._has_nothing_left = self._is_leaving
             case _:
                 raise ProtocolError(str(line).encode())
         return ()

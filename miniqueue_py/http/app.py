@@ -35,17 +35,22 @@ def create_app(
 
     @app.errorhandler(MiniqueueError)
     async def refuse(error: MiniqueueError) -> Response:
-        return as_response(*problem_of(error))
+        return as_response(*problem_of(error, _accept()))
 
     @app.errorhandler(HTTPException)
     async def explain(error: HTTPException) -> Response:
         headers = [(name, value) for name, value in error.get_headers() if name == "Allow"]
         status = error.code or 500
-        response = as_response(*problem(status, _EXPLANATIONS.get(status, error.description or "")))
+        text = _EXPLANATIONS.get(status, error.description or "")
+        response = as_response(*problem(status, text, accept=_accept()))
         response.headers.extend(headers)
         return response
 
     return app
+
+
+def _accept() -> bytes:
+    return request.headers.get("Accept", "").encode()
 
 
 _EXPLANATIONS = {

@@ -26,11 +26,12 @@ from miniqueue_py.errors import (
     StorageUnavailable,
 )
 from miniqueue_py.http.confirms import Confirms
-from miniqueue_py.http.exchange import ROOM_BYTES, Exchange, Handler
+from miniqueue_py.http.exchange import INCREMENTAL, ROOM_BYTES, Exchange, Handler
 from miniqueue_py.http.problems import FAILED, status_of
 from miniqueue_py.http.publications import Terms, publications_of
 from miniqueue_py.http.uploads import Uploads
 from miniqueue_py.protocol.batch import BatchEntry, NdjsonLines, TextLines
+from miniqueue_py.protocol.codes import code_of
 from miniqueue_py.protocol.lines import bad_line, closing_line, error_line, published_line
 
 MAX_UNCONFIRMED_BYTES = 1 << 23
@@ -42,11 +43,7 @@ FAREWELL_SECONDS = 0.5
 MESSAGE_BYTES = 100
 """What a message costs beside its body while it is not durable: an empty line is not free."""
 
-_FAILED = 500
-_UNREADABLE = 400
-"""The status of a line that cannot be read, or is too long."""
-
-_HEADERS = [(b"content-type", b"application/x-ndjson")]
+_HEADERS = [(b"content-type", b"application/x-ndjson"), INCREMENTAL]
 
 
 class Batch(Handler):
@@ -120,7 +117,7 @@ class Batch(Handler):
 
     def give_way(self) -> None:
         """Take no further line, because another request goes on with the batch."""
-        self._stop(error_line(str(BatchTakenOver())))
+        self._stop(_error_line(BatchTakenOver()))
 
     @property
     def _is_closed(self) -> bool:
@@ -129,8 +126,8 @@ class Batch(Handler):
 
     def _fail(self, failure: BaseException, line: int) -> None:
         # Whatever it was to end with, this comes before it.
-        status = status_of(failure) if isinstance(failure, MiniqueueError) else _FAILED
-        self._last_line = bad_line(str(failure), line, status)
+        error = failure if isinstance(failure, MiniqueueError) else MiniqueueError(str(failure))
+        self._last_line = _refusal_of(error, line)
 
     def _stop(self, last_line: bytes) -> None:
         self._last_line = self._last_line or last_line
@@ -142,7 +139,7 @@ class Batch(Handler):
         try:
             self._confirms.go_on_from(await writer.wait_count())
         except StorageUnavailable as error:  # nobody knows where the batch stands
-            self._last_line = error_line(str(error))
+            self._last_line = _error_line(error)
         except Exception as error:  # noqa: BLE001  as in `_take`
             self._stumble(error)
         self._go_on_later()
@@ -168,8 +165,9 @@ class Batch(Handler):
                 self._publish(self._lines.feed(piece))
                 self._bytes += len(piece)
             if self._lines.problem is not None and self._last_line is None:
-                self._last_line = bad_line(*self._lines.problem, _UNREADABLE)
-                self._broker.reports.refused(self._topic, BadRequest(self._lines.problem[0]))
+                text, line = self._lines.problem
+                self._last_line = _refusal_of(BadRequest(text), line)
+                self._broker.reports.refused(self._topic, BadRequest(text))
         except Exception as error:  # noqa: BLE001  the boundary: one stream ends, not the broker
             self._stumble(error)
             return
@@ -182,7 +180,7 @@ class Batch(Handler):
         declared = self._exchange.request.declared_length
         if declared is not None and declared != self._bytes:
             # Not every connection notices: the last line is torn.
-            self._last_line = error_line(str(BodyCutShort(declared, self._bytes)))
+            self._last_line = _error_line(BodyCutShort(declared, self._bytes))
         else:
             self._publish(self._lines.feed_end())
         self._is_whole = True
@@ -204,7 +202,7 @@ class Batch(Handler):
             self._last_line = closing_line("draining")
         except MiniqueueError as error:
             if len(lines) == 1:
-                self._last_line = bad_line(str(error), self._line_of(lines[0]), status_of(error))
+                self._last_line = _refusal_of(error, self._line_of(lines[0]))
                 return
             half = len(lines) // 2
             self._publish(lines[:half])
@@ -241,7 +239,7 @@ class Batch(Handler):
 
     def _stumble(self, error: Exception) -> None:
         self._on_error(error)
-        self._last_line = error_line(FAILED)
+        self._last_line = _error_line(MiniqueueError(FAILED))
         self._end()
 
     def _end(self) -> None:
@@ -261,3 +259,11 @@ class Batch(Handler):
         self._grant()
         self._membership.close()
         self._uploads.discard(self)
+
+
+def _error_line(error: MiniqueueError) -> bytes:
+    return error_line(str(error), code_of(error))
+
+
+def _refusal_of(error: MiniqueueError, line: int) -> bytes:
+    return bad_line(str(error), line, status_of(error), code_of(error))

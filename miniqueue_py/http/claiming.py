@@ -35,6 +35,6 @@ class Claiming(Handler):
         try:
             self._claim = self.claim()
         except MiniqueueError as error:
-            self.exchange.respond(*self.refusal(error))
+            self.exchange.respond(*self.refusal(self.exchange.request, error))
         except Exception as error:  # noqa: BLE001  nobody else would answer in a later turn
             self.exchange.fail(error)

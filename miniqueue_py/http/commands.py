@@ -11,7 +11,14 @@ from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.message import PLAIN, Message
 from miniqueue_py.broker.settling import Decision
 from miniqueue_py.broker.subscriber import Subscriber
-from miniqueue_py.errors import BadRequest, SettlementError
+from miniqueue_py.errors import (
+    BadRequest,
+    MiniqueueError,
+    NotAConsumer,
+    NotInFlight,
+    SettlementError,
+)
+from miniqueue_py.protocol.codes import code_of
 from miniqueue_py.protocol.commands import Command, Credit, Init, Settle, Verb
 from miniqueue_py.protocol.lines import (
     credit_line,
@@ -42,14 +49,22 @@ def obey(subscriber: Subscriber, clock: Clock, command: Init | Credit | Settle) 
                 errors = subscriber.touch(clock.monotonic(), verb, ids, up_to)
             else:
                 errors = subscriber.settle(_DECISIONS[verb], verb, ids, up_to, seconds)
-            return b"".join([error_line(str(error)) for error in errors]) if errors else b""
+            return b"".join([told(subscriber, error) for error in errors]) if errors else b""
         if isinstance(command, Init):
             subscriber.start(command.credit)
         else:
             subscriber.set_credit(command.credit)
     except (SettlementError, BadRequest) as error:
-        return error_line(str(error))
+        return told(subscriber, error)
     return b""
+
+
+def told(subscriber: Subscriber, error: MiniqueueError) -> bytes:
+    """Return the line that tells of an error; who speaks MiniQueue's part alone sees its keys."""
+    if not subscriber.has_credit and not isinstance(error, NotAConsumer):
+        return error_line(str(error))
+    delivery = error.delivery if isinstance(error, NotInFlight) else None
+    return error_line(str(error), code_of(error), delivery)
 
 
 def work_of(subscriber: Subscriber, command: Command) -> int:

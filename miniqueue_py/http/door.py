@@ -79,7 +79,7 @@ class Door:
         if not isinstance(error, MiniqueueError):
             self._on_error(exchange.request.path.decode("latin-1"), error)
             error = MiniqueueError(FAILED)
-        answer = handler.refusal(error)
+        answer = handler.refusal(exchange.request, error)
         if exchange.is_over:
             return
         if exchange.is_begun:

@@ -20,6 +20,9 @@ Header = tuple[bytes, bytes]
 Answer = tuple[int, Sequence[Header], bytes]
 """Status, headers and body. A content-length is the handler's to say, where there may be one."""
 
+INCREMENTAL: Header = (b"incremental", b"?1")
+"""Of an answer that comes piece by piece: a proxy that knows it passes each on (RFC 10036)."""
+
 ROOM_BYTES = 1 << 16
 """With more than this queued, a handler that could go on and on waits for `on_room`."""
 
@@ -156,11 +159,11 @@ class Handler:
     def on_room(self) -> None:
         """Go on: the client has taken most of what was queued beyond ROOM_BYTES."""
 
-    def refusal(self, error: MiniqueueError) -> Answer:
+    def refusal(self, request: Request, error: MiniqueueError) -> Answer:
         """Return the answer that tells of an error."""
         from miniqueue_py.http.problems import problem_of  # noqa: PLC0415
 
-        return problem_of(error)
+        return problem_of(error, request.header(b"accept"))
 
 
 class WholeBody(Handler):

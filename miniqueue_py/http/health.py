@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.http.door import Route
-from miniqueue_py.http.exchange import Answer, Exchange, Handler, Header
+from miniqueue_py.http.exchange import Answer, Exchange, Handler, Header, Request
 from miniqueue_py.http.problems import problem
 from miniqueue_py.http.query import Query
 
@@ -26,8 +26,8 @@ class Health:
         self._fallback = fallback
         longest = b"%d" % broker.limits.max_message_bytes
         self._alive = _plain(_OK, (b"miniqueue-max-message", longest))
-        self._answers: Mapping[bytes, Callable[[], Answer]] = {
-            b"/healthz": lambda: self._alive,
+        self._answers: Mapping[bytes, Callable[[Request], Answer]] = {
+            b"/healthz": lambda _: self._alive,
             b"/readyz": self._readiness,
         }
 
@@ -40,16 +40,20 @@ class Health:
         if request.query:
             Query(request.query).check_known()
         if request.method in {"GET", "HEAD"}:
-            exchange.respond(*answer())
+            exchange.respond(*answer(request))
         else:
-            status, headers, body = problem(405, f"{request.method} is not allowed: use GET")
+            status, headers, body = problem(
+                405,
+                f"{request.method} is not allowed: use GET",
+                accept=request.header(b"accept"),
+            )
             exchange.respond(status, [*headers, (b"allow", b"DELETE, GET, HEAD")], body)
         return Handler()
 
-    def _readiness(self) -> Answer:
+    def _readiness(self, request: Request) -> Answer:
         reason = why_not_ready(self._broker)
         if reason:
-            return problem(503, reason)
+            return problem(503, reason, accept=request.header(b"accept"))
         damages = "".join([f"damaged: {what}\n" for what in self._broker.damages])
         return _plain(_OK + damages.encode())
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from miniqueue_py import errors
+from miniqueue_py.protocol.codes import code_of, code_of_status
 
 if TYPE_CHECKING:
     from quart import Response
@@ -28,6 +29,8 @@ _STATUSES: dict[type[errors.MiniqueueError], int] = {
 FAILED = "the broker failed; its log tells how"
 """Told to a client when something went wrong that nobody foresaw."""
 
+PROBLEM_JSON = b"application/problem+json"
+
 WORTH_REPEATING = {429, 503}
 RETRY_AFTER = (b"retry-after", b"1")
 
@@ -36,11 +39,28 @@ def status_of(error: errors.MiniqueueError) -> int:
     return next(_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
 
 
-def problem(status: int, text: str) -> tuple[int, Headers, bytes]:
-    """Return status, headers and body of an answer that tells what went wrong."""
-    body = json.dumps({"error": text}, ensure_ascii=False).encode() + b"\n"
+def problem(
+    status: int, text: str, *, accept: bytes | None = None, code: str | None = None
+) -> tuple[int, Headers, bytes]:
+    """Return status, headers and body of an answer that tells what went wrong.
+
+    To whoever accepts that it is also a problem of RFC 9457, and has a `code`.
+    """
+    told: dict[str, object] = {"error": text}
+    kind = b"application/json"
+    if accept is not None and PROBLEM_JSON in accept.lower():
+        kind = PROBLEM_JSON
+        code = code or code_of_status(status)
+        told |= {
+            "type": f"urn:miniqueue:error:{code}",
+            "title": code.replace("_", " "),
+            "status": status,
+            "detail": text,
+            "code": code,
+        }
+    body = json.dumps(told, ensure_ascii=False).encode() + b"\n"
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
     ]
     if status in WORTH_REPEATING:
@@ -48,9 +68,11 @@ def problem(status: int, text: str) -> tuple[int, Headers, bytes]:
     return status, headers, body
 
 
-def problem_of(error: errors.MiniqueueError) -> tuple[int, Headers, bytes]:
+def problem_of(
+    error: errors.MiniqueueError, accept: bytes | None = None
+) -> tuple[int, Headers, bytes]:
     """Return the answer to a request that raised `error`."""
-    return problem(status_of(error), str(error))
+    return problem(status_of(error), str(error), accept=accept, code=code_of(error))
 
 
 def as_response(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> "Response":

@@ -10,7 +10,7 @@ from functools import partial
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.errors import MiniqueueError, ShuttingDown
-from miniqueue_py.http.exchange import Answer, Exchange, WholeBody
+from miniqueue_py.http.exchange import Answer, Exchange, Request, WholeBody
 from miniqueue_py.http.terms import IDEMPOTENCY_KEY, NO_TERMS, key_of, terms_of
 from miniqueue_py.http.uploads import Uploads
 
@@ -50,11 +50,11 @@ class Publish(WholeBody):
     def on_gone(self) -> None:
         self._uploads.discard(self)
 
-    def refusal(self, error: MiniqueueError) -> Answer:
+    def refusal(self, request: Request, error: MiniqueueError) -> Answer:
         if self in self._uploads:  # what comes later the broker refuses, and tells itself
             self._uploads.discard(self)
             self._broker.reports.refused(self._topic, error)
-        return super().refusal(error)
+        return super().refusal(request, error)
 
     def _on_done(self, answer: Stored | Exception) -> None:
         if not isinstance(answer, Stored):

@@ -126,7 +126,7 @@ class Streams:
             return _use_post(exchange)
         topic = self._topic_name(rest)
         if not _can_duplex(request):
-            exchange.respond(*problem(505, DUPLEX_NEEDED))
+            exchange.respond(*problem(505, DUPLEX_NEEDED, accept=request.header(b"accept")))
             return Handler()
         lease_seconds, heartbeat_seconds = subscription_terms(request)
         return Subscription(
@@ -160,7 +160,9 @@ class Streams:
 
 
 def _use_post(exchange: Exchange) -> Handler:
-    status, headers, body = problem(405, f"{exchange.request.method} is not allowed: use POST")
+    request = exchange.request
+    text = f"{request.method} is not allowed: use POST"
+    status, headers, body = problem(405, text, accept=request.header(b"accept"))
     exchange.respond(status, [*headers, (b"allow", b"POST")], body)
     return Handler()
 

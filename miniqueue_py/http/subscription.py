@@ -17,11 +17,13 @@ from collections.abc import Callable
 
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.http.commands import delivery_lines, obey, work_of
-from miniqueue_py.http.exchange import ROOM_BYTES, Exchange, Handler
+from miniqueue_py.http.exchange import INCREMENTAL, ROOM_BYTES, Exchange, Handler
 from miniqueue_py.http.heartbeat import Heartbeat
 from miniqueue_py.http.problems import FAILED
+from miniqueue_py.http.syncs import Syncs
 from miniqueue_py.http.waiting import WaitingCommands
-from miniqueue_py.protocol.commands import Command, CommandReader, Refused
+from miniqueue_py.protocol.codes import BAD_COMMAND
+from miniqueue_py.protocol.commands import Command, CommandReader, Refused, Sync
 from miniqueue_py.protocol.lines import closing_line, error_line, expired_line
 
 MAX_WAITING_COMMANDS = 1000
@@ -36,7 +38,7 @@ of the loop."""
 ENOUGH_BYTES = 1 << 16
 """Lines are sent together up to here."""
 
-_HEADERS = ((b"content-type", b"application/json"),)
+_HEADERS = ((b"content-type", b"application/json"), INCREMENTAL)
 
 
 class Subscription(Handler):
@@ -78,6 +80,8 @@ class Subscription(Handler):
         self._is_over = False
         self._last_line: bytes | None = None
         """What the stream ends with, once that is decided."""
+        self._syncs: Syncs | None = None
+        """None until the client asks for one."""
         self._timer: asyncio.TimerHandle | None = None
         self._heartbeat: Heartbeat | None = None
         """None unless the client wants it."""
@@ -163,7 +167,7 @@ class Subscription(Handler):
             self._has_said_why = True
             self._exchange.send(closing_line(self._subscriber.closing))
             self._settle_some()
-        elif self._has_ended and not self._commands.weight:
+        elif self._has_ended and not self._commands.weight and not self._awaits_sync:
             self._end()
 
     def _beat(self, line: bytes) -> None:
@@ -175,12 +179,13 @@ class Subscription(Handler):
     def _step(self) -> tuple[bytes, bool]:
         """Carry out what can be in a turn; return the lines that brings, and if more is to do."""
         subscriber, commands = self._subscriber, self._commands
-        lines: list[bytes] = []
+        lines: list[bytes] = [] if self._syncs is None else self._syncs.take()
         size = 0
         while self._last_line is None:
             if not self._has_news and (
                 not commands.weight
                 or subscriber.closing
+                or (self._syncs is not None and self._syncs.is_full)
                 # A stray settlement must not take a message that its consumer has not
                 # seen: only the first of a stream can be settled ahead, by who says so
                 # together with INIT.
@@ -209,14 +214,23 @@ class Subscription(Handler):
         return lines
 
     def _obey(self, command: Command) -> bytes:
-        if not isinstance(command, Refused):
-            self._work_done += work_of(self._subscriber, command)
-            return obey(self._subscriber, self._broker.clock, command)
-        self._work_done += 1
-        if not command.ends_stream:
-            return error_line(command.error)
-        self._last_line = error_line(command.error)
-        return b""
+        if isinstance(command, Refused):
+            self._work_done += 1
+            line = error_line(command.error, BAD_COMMAND if self._subscriber.has_credit else None)
+            if not command.ends_stream:
+                return line
+            self._last_line = line
+            return b""
+        self._work_done += work_of(self._subscriber, command)
+        if isinstance(command, Sync):
+            self._syncs = self._syncs or Syncs(self._broker, self._go_on_later)
+            self._syncs.begin(command.number)
+            return b""
+        return obey(self._subscriber, self._broker.clock, command)
+
+    @property
+    def _awaits_sync(self) -> bool:
+        return self._syncs is not None and self._syncs.is_waiting
 
     def _settle_some(self) -> None:
         """Let what is held be settled; nobody is told what that brings."""
@@ -243,6 +257,8 @@ class Subscription(Handler):
         """Give back what is held, at once. Idempotent."""
         self._is_over = True
         self._commands.clear()
+        if self._syncs is not None:
+            self._syncs.stop()
         if self._timer is not None:
             self._timer.cancel()
         if self._heartbeat is not None:

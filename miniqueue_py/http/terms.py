@@ -1,5 +1,7 @@
 """What a request for a stream asks for beside its topic: by query, and by header."""
 
+import re
+
 from miniqueue_py.errors import BadParameter
 from miniqueue_py.http.exchange import Request
 from miniqueue_py.http.query import Query, publication_terms
@@ -41,10 +43,23 @@ def key_of(request: Request) -> str | None:
     if key is None:
         return None
     try:
-        return check_key(key.decode())
+        return check_key(_unquoted(key.decode()))
     except ValueError as error:  # bytes that are not UTF-8 too
         problem = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise BadParameter("Idempotency-Key", problem) from None
+
+
+def _unquoted(text: str) -> str:
+    """Return what a string of structured fields says (RFC 8941, section 3.3.3), or text as it is.
+
+    The draft of this header has it in quotes; most clients send it without.
+    """
+    quoted = _QUOTED.fullmatch(text)
+    return text if quoted is None else _ESCAPED.sub(r"\1", quoted[1])
+
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_ESCAPED = re.compile(r"\\(.)")
 
 
 def subscription_terms(request: Request) -> tuple[float | None, float | None]:

@@ -79,6 +79,14 @@ class Settle(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Sync:
+    """Tell when all that was said before is carried out, and as durable as a publish."""
+
+    number: int
+    """What the client knows the answer by."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Not a command; `ends_stream` as in MiniQueue, which goes on after an unknown word."""
 
@@ -86,7 +94,7 @@ class Refused:
     ends_stream: bool
 
 
-Command = Init | Credit | Settle | Refused
+Command = Init | Credit | Settle | Sync | Refused
 
 UNRECOGNISED = Refused("unrecognised command received", ends_stream=False)
 TOO_FEW_ARGUMENTS = Refused("too few arguments provided to DACK", ends_stream=True)
@@ -94,6 +102,8 @@ INVALID_DURATION = Refused("invalid DACK duration argument at position [1]", end
 INVALID_INIT_CREDIT = Refused("invalid INIT credit argument at position [1]", ends_stream=True)
 TOO_FEW_CREDIT_ARGUMENTS = Refused("too few arguments provided to CREDIT", ends_stream=True)
 INVALID_CREDIT = Refused("invalid CREDIT credit argument at position [1]", ends_stream=True)
+TOO_FEW_SYNC_ARGUMENTS = Refused("too few arguments provided to SYNC", ends_stream=False)
+INVALID_SYNC = Refused("invalid SYNC number argument at position [1]", ends_stream=False)
 UNDECODABLE = Refused("error decoding command", ends_stream=True)
 
 _VERBS = {str(verb): verb for verb in Verb if verb is not Verb.DACK}
@@ -103,6 +113,7 @@ _ALONE: dict[str, Command] = {
     "INIT": Init(),
     "DACK": TOO_FEW_ARGUMENTS,
     "CREDIT": TOO_FEW_CREDIT_ARGUMENTS,
+    "SYNC": TOO_FEW_SYNC_ARGUMENTS,
     **{word: Settle(verb) for word, verb in _VERBS.items()},
 }
 
@@ -140,7 +151,11 @@ def parse_command(text: str) -> Command:
     if word == "INIT" and not _is_blank(arguments):
         credit = _parse_credit(arguments, smallest=1)
         return INVALID_INIT_CREDIT if credit is None else Init(credit)
-    return UNRECOGNISED
+    return _parse_sync(arguments) if word == "SYNC" else UNRECOGNISED
+
+
+def _parse_sync(arguments: str) -> Command:
+    return Sync(int(arguments)) if _NUMBER.fullmatch(arguments) else INVALID_SYNC
 
 
 def _parse_dack(arguments: str) -> Command:

@@ -97,9 +97,14 @@ def page_object(  # noqa: PLR0913  what an object says is handed in
     return _object(body, dack_count, parts)
 
 
-def error_line(text: str) -> bytes:
-    """Return one error."""
-    return _json({"error": text}) + b"\n"
+def error_line(text: str, code: str | None = None, delivery: int | None = None) -> bytes:
+    """Return one error; MiniQueue's has neither a code nor the delivery that it is about."""
+    told: dict[str, object] = {"error": text}
+    if code is not None:
+        told["code"] = code
+        if delivery is not None:
+            told["id"] = delivery
+    return _json(told) + b"\n"
 
 
 def closing_line(reason: str) -> bytes:
@@ -117,14 +122,19 @@ def heartbeat_line(at_ms: int) -> bytes:
     return b'{"heartbeat":%d}\n' % at_ms
 
 
+def synced_line(number: int) -> bytes:
+    """Say that all before that SYNC was carried out and is as durable as a publish."""
+    return b'{"synced":%d}\n' % number
+
+
 def published_line(count: int) -> bytes:
     """Confirm the first `count` messages of a batch."""
     return b'{"published":%d}\n' % count
 
 
-def bad_line(error: str, line: int, status: int) -> bytes:
+def bad_line(error: str, line: int, status: int, code: str) -> bytes:
     """Refuse a line of a batch, as the status would refuse it alone; lines count from 1."""
-    return _json({"error": error, "line": line, "status": status}) + b"\n"
+    return _json({"error": error, "code": code, "line": line, "status": status}) + b"\n"
 
 
 def _object(body: bytes, dack_count: int, parts: list[bytes]) -> bytes:

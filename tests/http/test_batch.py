@@ -28,7 +28,7 @@ def line(body: bytes, **options: object) -> bytes:
 async def test_headers_come_before_anything_was_sent(wire: Wire) -> None:
     async with wire.batch() as stream:
         assert stream.status == 200
-        assert stream.headers == {"content-type": "application/x-ndjson"}
+        assert stream.headers == {"content-type": "application/x-ndjson", "incremental": "?1"}
         assert not stream.pieces
         assert not stream.has_ended
 
@@ -247,6 +247,6 @@ async def test_torn_line_of_a_body_shorter_than_declared_is_not_stored(wire: Wir
 
     assert stream.values == [
         published(1),
-        {"error": "the body is 6 bytes long, and 10 were declared"},
+        {"error": "the body is 6 bytes long, and 10 were declared", "code": "body_cut_short"},
     ]
     assert wire.kept() == [b"abc"]

@@ -82,7 +82,7 @@ async def test_unforeseen_error_ends_the_stream_in_words_and_is_told(
         await stream.say(b"1\n")
         await stream.answer()
 
-    assert stream.values == [{"error": "the broker failed; its log tells how"}]
+    assert stream.values == [{"error": "the broker failed; its log tells how", "code": "failed"}]
     assert [str(error) for error in wire.stumbles] == ["unforeseen"]
 
 

@@ -1,16 +1,20 @@
 """Words of the wire to verbs of the broker, and back; no stream."""
 
+import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.subscriber import Subscriber
 from miniqueue_py.http.commands import delivery_lines, obey, work_of
-from miniqueue_py.protocol.commands import Refused, parse_command
+from miniqueue_py.protocol.commands import Refused, Sync, parse_command
 from tests.http.streaming import Wire
 
 pytestmark = pytest.mark.anyio
+
+NEVER_MADE = "no such delivery was made on this stream"
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ async def subscriber(wire: Wire) -> AsyncIterator[Subscriber]:
 
 def say(wire: Wire, subscriber: Subscriber, text: str) -> bytes:
     command = parse_command(text)
-    assert not isinstance(command, Refused)
+    assert not isinstance(command, Refused | Sync)
     return obey(subscriber, wire.clock, command)
 
 
@@ -100,25 +104,32 @@ async def test_touch_begins_leases_anew(wire: Wire, subscriber: Subscriber) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "lines"),
+    ("text", "told"),
     [
-        ("INIT", b'{"error":"INIT received while a message is in flight; settle it first"}\n'),
-        ("ACK 9", b'{"error":"ACK 9: no such delivery was made on this stream"}\n'),
-        ("TOUCH 9", b'{"error":"TOUCH 9: no such delivery was made on this stream"}\n'),
+        (
+            "INIT",
+            [("INIT received while a message is in flight; settle it first", "already_a_consumer")],
+        ),
+        ("ACK 9", [(f"ACK 9: {NEVER_MADE}", "no_such_delivery", 9)]),
+        ("TOUCH 9", [(f"TOUCH 9: {NEVER_MADE}", "no_such_delivery", 9)]),
         (
             "NACK 8 9",
-            (
-                b'{"error":"NACK 8: no such delivery was made on this stream"}\n'
-                b'{"error":"NACK 9: no such delivery was made on this stream"}\n'
-            ),
+            [
+                (f"NACK 8: {NEVER_MADE}", "no_such_delivery", 8),
+                (f"NACK 9: {NEVER_MADE}", "no_such_delivery", 9),
+            ],
         ),
     ],
 )
 async def test_what_goes_wrong_is_a_line_each(
-    wire: Wire, subscriber: Subscriber, text: str, lines: bytes
+    wire: Wire, subscriber: Subscriber, text: str, told: list[tuple[Any, ...]]
 ) -> None:
-    assert say(wire, subscriber, text) == lines
+    lines = say(wire, subscriber, text).splitlines()
 
+    names = ("error", "code", "id")
+    assert [json.loads(line) for line in lines] == [
+        dict(zip(names, each, strict=False)) for each in told
+    ]
     assert list(subscriber.in_flight) == [1, 2, 3]
 
 

@@ -18,6 +18,11 @@ from tests.http.streaming import Wire
 pytestmark = pytest.mark.anyio
 
 NOT_ANY_MORE = "it is not in flight any more; it was settled, or its lease ran out"
+NEVER_MADE = "no such delivery was made on this stream"
+
+
+def not_held(delivery: int) -> dict[str, object]:
+    return {"error": f"ACK {delivery}: {NOT_ANY_MORE}", "code": "not_held", "id": delivery}
 
 
 @pytest.fixture
@@ -140,10 +145,10 @@ async def test_errors_name_their_deliveries_and_the_rest_counts(wire: Wire) -> N
         await stream.say(b'"ACK 2 2 99""NACK ..9""ACK 1 x""CREDIT 0"')
 
     assert stream.values[3:] == [
-        {"error": f"ACK 2: {NOT_ANY_MORE}"},
-        {"error": "ACK 99: no such delivery was made on this stream"},
-        {"error": "NACK 9: no such delivery was made on this stream"},
-        {"error": "invalid ACK delivery argument at position [2]"},
+        not_held(2),
+        {"error": f"ACK 99: {NEVER_MADE}", "code": "no_such_delivery", "id": 99},
+        {"error": f"NACK 9: {NEVER_MADE}", "code": "no_such_delivery", "id": 9},
+        {"error": "invalid ACK delivery argument at position [2]", "code": "bad_command"},
     ]
 
 
@@ -160,7 +165,7 @@ async def test_lease_that_runs_out_is_told_by_its_number(wire: Wire) -> None:
         await stream.say(b'"ACK 1""ACK 2"')
 
     again = {**stream.values[0], "id": 3, "attempt": 2}
-    assert stream.values[3:] == [{"error": f"ACK 1: {NOT_ANY_MORE}"}, again]
+    assert stream.values[3:] == [not_held(1), again]
 
 
 async def test_lease_of_the_policy_is_told_to_who_has_a_credit(wire: Wire) -> None:

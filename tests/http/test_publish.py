@@ -100,6 +100,14 @@ async def test_key_that_cannot_be_is_refused(wire: Wire, key: str) -> None:
     assert json.loads(answer.body)["error"].startswith("Idempotency-Key is ")
 
 
+async def test_key_in_quotes_is_the_same_key(wire: Wire) -> None:
+    first = await publish(wire, idempotency_key='order "17" \\')
+    again = await publish(wire, idempotency_key='"order \\"17\\" \\\\"')
+    other = await publish(wire, idempotency_key='"order')
+
+    assert [each.status for each in (first, again, other)] == [201, 200, 201]
+
+
 async def test_terms_that_contradict_each_other_are_refused(wire: Wire) -> None:
     answer = await publish(wire, "?delay=10s&ttl=10s")
 

@@ -13,7 +13,7 @@ from tests.http.streaming import NDJSON, TEXT, SlowStorage, Wire
 
 pytestmark = pytest.mark.anyio
 
-TAKEN_OVER = {"error": "this batch goes on in another request"}
+TAKEN_OVER = {"error": "this batch goes on in another request", "code": "batch_taken_over"}
 
 
 @pytest.fixture
@@ -286,7 +286,8 @@ async def test_count_that_storage_cannot_tell_is_not_told() -> None:
             storage.fail("bad disk")
             await newer.answer()
 
-    assert newer.values == [{"error": "storage is unavailable: bad disk; publishing is refused"}]
+    told = "storage is unavailable: bad disk; publishing is refused"
+    assert newer.values == [{"error": told, "code": "storage_unavailable"}]
     assert not wire.stumbles
 
 

@@ -26,7 +26,8 @@ def wire() -> Wire:
         (b'"ACK ..1"', "ACK 1: no such delivery was made on this stream"),
         (b'"ACK ..0"', "invalid ACK delivery argument at position [1]"),
         (b'"ACK 1 x"', "invalid ACK delivery argument at position [2]"),
-        (b'"CREDIT 5"', "CREDIT received before INIT"),
+        (b'"SYNC"', "too few arguments provided to SYNC"),
+        (b'"SYNC x"', "invalid SYNC number argument at position [1]"),
         (b'"PING"', "unrecognised command received"),
     ],
 )

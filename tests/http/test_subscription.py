@@ -32,7 +32,7 @@ def wire() -> Iterator[Wire]:
 async def test_head_comes_before_any_command(wire: Wire) -> None:
     async with wire.subscribe() as stream:
         assert stream.status == 200
-        assert stream.headers == {"content-type": "application/json"}
+        assert stream.headers == {"content-type": "application/json", "incremental": "?1"}
         assert not stream.pieces
         assert not stream.has_ended
 

@@ -23,7 +23,7 @@ CUTS = 3
 STEP = 2_000
 """Messages of a request at most, between two ends."""
 
-TAKEN_OVER = {"error": "this batch goes on in another request"}
+TAKEN_OVER = {"error": "this batch goes on in another request", "code": "batch_taken_over"}
 
 
 def body_of(number: int) -> bytes:

@@ -17,6 +17,7 @@ from miniqueue_py.protocol.lines import (
     page_object,
     published_line,
     received_object,
+    synced_line,
 )
 
 numbers = st.integers(1, 2**63)
@@ -137,8 +138,9 @@ def test_lines_of_credit_and_batches_have_no_white_space_either() -> None:
     )
     assert expired_line(17) == b'{"expired":17}\n'
     assert published_line(1000) == b'{"published":1000}\n'
-    told = b'{"error":"msg is missing","line":7,"status":400}\n'
-    assert bad_line("msg is missing", 7, 400) == told
+    assert synced_line(7) == b'{"synced":7}\n'
+    told = b'{"error":"msg is missing","code":"bad_request","line":7,"status":400}\n'
+    assert bad_line("msg is missing", 7, 400, "bad_request") == told
 
 
 def the_value(line: bytes) -> dict[str, Any]:

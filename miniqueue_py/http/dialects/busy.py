@@ -9,7 +9,7 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.errors import MessageTooLong, MiniqueueError
 from miniqueue_py.http.claiming import Claiming
 from miniqueue_py.http.door import Route
-from miniqueue_py.http.exchange import Answer, Exchange, Handler, WholeBody
+from miniqueue_py.http.exchange import Answer, Exchange, Handler, Request, WholeBody
 from miniqueue_py.http.json_text import BodyTooLong
 from miniqueue_py.http.problems import RETRY_AFTER, WORTH_REPEATING, status_of
 
@@ -30,7 +30,11 @@ class Verb(Handler):
     def begin(self) -> None:
         """Do what can be done before the body comes. Raises MiniqueueError."""
 
-    def refusal(self, error: MiniqueueError) -> Answer:
+    def refusal(
+        self,
+        request: Request,  # noqa: ARG002  a system has one form of errors, whatever is accepted
+        error: MiniqueueError,
+    ) -> Answer:
         return told(self.explain, status_of(error), str(error))
 
 
@@ -54,10 +58,10 @@ class Put(VerbWithBody):
     topic = ""
     was_asked = False
 
-    def refusal(self, error: MiniqueueError) -> Answer:
+    def refusal(self, request: Request, error: MiniqueueError) -> Answer:
         if not self.was_asked:
             self.broker.reports.refused(self.topic, error)
-        return super().refusal(error)
+        return super().refusal(request, error)
 
 
 class Take(Claiming, Verb):
@@ -101,7 +105,7 @@ class Busy:
             try:
                 handler.begin()
             except MiniqueueError as error:
-                exchange.respond(*handler.refusal(error))
+                exchange.respond(*handler.refusal(exchange.request, error))
             return handler
 
         return find

@@ -15,6 +15,7 @@ from miniqueue_py.broker.policy import (
     Backoff,
 )
 from miniqueue_py.http.letters import REASONS
+from miniqueue_py.protocol.codes import all_codes
 from miniqueue_py.protocol.options import LARGEST_PRIORITY
 from miniqueue_py.topic_names import LONGEST_NAME_BYTES
 
@@ -103,7 +104,9 @@ _NAMES = {
 
 
 def _refusal(text: str, **more: object) -> Part:
-    return page(text, shared("schemas", "Error"), **more)
+    refused = page(text, shared("schemas", "Error"), **more)
+    refused["content"]["application/problem+json"] = {"schema": shared("schemas", "Problem")}
+    return refused
 
 
 _RETRY_AFTER = {
@@ -222,6 +225,20 @@ COMPONENTS: Part = {
     "schemas": {
         "Error": object_of(
             {"error": {"type": "string", "description": "What happened and what to do."}}
+        ),
+        "Problem": object_of(
+            {
+                "error": {"type": "string", "description": "As of those who do not accept this."},
+                "type": {"type": "string", "format": "uri"},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {"type": "string"},
+                "code": {
+                    "enum": sorted(all_codes()),
+                    "description": "What to go by: texts may change.",
+                },
+            },
+            description="An error as RFC 9457 has it.",
         ),
         "Policy": _POLICY,
         "Topic": _TOPIC,
