@@ -32,8 +32,8 @@ from miniqueue_py.protocol.commands import Refused, Verb, invalid_delivery
 from miniqueue_py.protocol.json_stream import LONGEST_STRING
 from miniqueue_py.protocol.lines import full_credit_line
 from miniqueue_py.storage.bounds import MAX_KEYS
-from miniqueue_py.storage.leveldb.files import RESERVE_BYTES
-from miniqueue_py.storage.leveldb.kept_keys import KEPT_BYTES
+from miniqueue_py.storage.keyvalue.leveldb.files import RESERVE_BYTES
+from miniqueue_py.storage.ordered.kept_keys import KEPT_BYTES
 
 PROJECT = Path(__file__).resolve().parents[1]
 ERROR_ROW = re.compile(r"^\| `([^`]+)`.*\| (stays open|ends) \|$", re.MULTILINE)

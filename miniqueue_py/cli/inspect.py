@@ -17,7 +17,7 @@ from miniqueue_py.cli.progress import progress
 from miniqueue_py.errors import BadSetting, DatabaseRefused, TopicNotFound
 
 if TYPE_CHECKING:
-    from miniqueue_py.storage.leveldb.inspection import Inspection
+    from miniqueue_py.storage.ordered.offline.inspection import Inspection
 
 _MESSAGES = 10
 _MOST_MESSAGES = 1_000_000
@@ -85,7 +85,7 @@ def _unwound_by_sigterm() -> Iterator[None]:
 
 def _inspect(options: Namespace) -> "Inspection":
     # Here, and not on top: a help needs no LevelDB.
-    from miniqueue_py.storage.leveldb.inspection import inspect_database  # noqa: PLC0415
+    from miniqueue_py.storage.ordered.offline.inspection import inspect_database  # noqa: PLC0415
 
     if not options.check:
         return inspect_database(options.directory, topic=options.topic, most=options.messages)

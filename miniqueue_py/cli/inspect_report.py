@@ -11,7 +11,7 @@ from miniqueue_py.cli.output import age_in_words, print_facts, print_table, size
 from miniqueue_py.protocol.lines import page_object
 
 if TYPE_CHECKING:
-    from miniqueue_py.storage.leveldb.inspection import Inspection, Kept, TopicOnDisk
+    from miniqueue_py.storage.ordered.offline.inspection import Inspection, Kept, TopicOnDisk
 
 _BODY_SHOWN = 60
 """Characters."""

@@ -12,13 +12,13 @@ from miniqueue_py.cli.parser import CommandParser
 from miniqueue_py.errors import DatabaseRefused
 
 if TYPE_CHECKING:
-    from miniqueue_py.storage.leveldb.repair import Repair
+    from miniqueue_py.storage.ordered.offline.repair import Repair
 
 
 def repair(words: Sequence[str]) -> int:
     """Tell what a repair would lose, ask, and do it."""
     # Here, and not on top: a help needs no LevelDB.
-    from miniqueue_py.storage.leveldb.repair import repaired  # noqa: PLC0415
+    from miniqueue_py.storage.ordered.offline.repair import repaired  # noqa: PLC0415
 
     options = parser().parse_args(words)
     try:

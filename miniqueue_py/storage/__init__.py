@@ -21,8 +21,8 @@ def open_storage(
     """
     if url == "memory:":
         return MemoryStorage()
-    from miniqueue_py.storage.leveldb.engine import LevelStorage  # noqa: PLC0415  needs plyvel
+    from miniqueue_py.storage.ordered.engine import OrderedStorage  # noqa: PLC0415  needs plyvel
 
-    return LevelStorage.open(
+    return OrderedStorage.open(
         url.removeprefix("leveldb:"), fsync=fsync, fsync_interval_seconds=fsync_interval_seconds
     )

@@ -14,8 +14,8 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.settling import Decision
-from miniqueue_py.storage.leveldb.engine import LevelStorage
-from miniqueue_py.storage.leveldb.files import open_database
+from miniqueue_py.storage.keyvalue.leveldb.files import open_database
+from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.telemetry.metrics import Metrics
 from miniqueue_py.telemetry.observer import log_events
 from miniqueue_py.telemetry.rates import Rates
@@ -32,7 +32,7 @@ ONE = Publication((BODY,))
 
 @pytest.fixture
 async def broker(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Broker]:
-    storage = LevelStorage(
+    storage = OrderedStorage(
         open_database(tmp_path),
         lambda: None,
         always_room,

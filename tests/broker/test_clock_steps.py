@@ -12,9 +12,9 @@ from miniqueue_py.broker.events import ClockStepped, Event, Observers
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.storage import Storage
 from miniqueue_py.broker.timekeeper import STEP_SECONDS, Timekeeper
-from miniqueue_py.storage.leveldb.engine import LevelStorage
-from miniqueue_py.storage.leveldb.files import open_database
+from miniqueue_py.storage.keyvalue.leveldb.files import open_database
 from miniqueue_py.storage.memory import MemoryStorage
+from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.testing.clock import ManualClock
 from tests.broker.scenes import (
     Consume,
@@ -38,7 +38,7 @@ async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     storage: Storage = MemoryStorage()
     if request.param == "leveldb":
         database = open_database(tmp_path)
-        storage = LevelStorage(
+        storage = OrderedStorage(
             database, lambda: None, always_room, fsync="never", fsync_interval_seconds=1
         )
     yield storage

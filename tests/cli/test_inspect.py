@@ -20,7 +20,7 @@ from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.cli.inspect import inspect
 from miniqueue_py.errors import BadSetting
 from miniqueue_py.storage import open_storage
-from miniqueue_py.storage.leveldb import keys
+from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.testing.storing import lease, publish, publish_as
 
 pytestmark = pytest.mark.anyio

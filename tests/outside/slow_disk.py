@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from miniqueue_py.cli.main import main
-from miniqueue_py.storage.leveldb import engine
-from miniqueue_py.storage.leveldb.files import LogSync
+from miniqueue_py.storage.keyvalue.leveldb.files import LogSync
+from miniqueue_py.storage.ordered import engine
 
 PROGRAM = "tests.outside.slow_disk"
 

@@ -17,11 +17,11 @@ import pytest
 
 from miniqueue_py.broker.storage import is_hidden
 from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.storage.leveldb import keys
-from miniqueue_py.storage.leveldb.copies import open_copy
-from miniqueue_py.storage.leveldb.inspection import inspect_database
-from miniqueue_py.storage.leveldb.manifest import read_manifest
-from miniqueue_py.storage.leveldb.topic_state import TopicState
+from miniqueue_py.storage.keyvalue.leveldb.copies import open_copy
+from miniqueue_py.storage.keyvalue.leveldb.manifest import read_manifest
+from miniqueue_py.storage.ordered.layout import keys
+from miniqueue_py.storage.ordered.offline.inspection import inspect_database
+from miniqueue_py.storage.ordered.topic_state import TopicState
 from tests.outside.conftest import QUICK
 from tests.outside.dialects import dialect_broker
 from tests.outside.lives import connect

@@ -9,8 +9,8 @@ from typing import Any
 
 import plyvel
 
-from miniqueue_py.storage.leveldb.engine import LevelStorage
-from miniqueue_py.storage.leveldb.files import LogSync, check_version, open_database
+from miniqueue_py.storage.keyvalue.leveldb.files import LogSync, check_version, open_database
+from miniqueue_py.storage.ordered.engine import OrderedStorage
 
 INTERVAL_SECONDS = 3600.0
 """Nothing is synced but what somebody waits for, and what is left at the end."""
@@ -20,9 +20,9 @@ def always_room(_size: int) -> bool:
     return True
 
 
-def reopen(path: Path) -> LevelStorage:
+def reopen(path: Path) -> OrderedStorage:
     """Open a real database, in the strictest way."""
-    return LevelStorage.open(str(path), fsync="always", fsync_interval_seconds=INTERVAL_SECONDS)
+    return OrderedStorage.open(str(path), fsync="always", fsync_interval_seconds=INTERVAL_SECONDS)
 
 
 def faulty(
@@ -30,12 +30,12 @@ def faulty(
     has_room: Callable[[int], bool] = always_room,
     *,
     fsync_interval_seconds: float = INTERVAL_SECONDS,
-) -> "tuple[LevelStorage, FaultyDatabase, FaultySync]":
+) -> "tuple[OrderedStorage, FaultyDatabase, FaultySync]":
     """Open a database that can be made to fail."""
     database = FaultyDatabase(open_database(path))
     check_version(database, path)
     sync = FaultySync(LogSync(path))
-    storage = LevelStorage(
+    storage = OrderedStorage(
         database, sync, has_room, fsync="always", fsync_interval_seconds=fsync_interval_seconds
     )
     return storage, database, sync

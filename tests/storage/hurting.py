@@ -6,7 +6,7 @@ from random import Random
 
 import plyvel
 
-from miniqueue_py.storage.leveldb.files import WRITE_BUFFER_BYTES
+from miniqueue_py.storage.keyvalue.leveldb.files import WRITE_BUFFER_BYTES
 from miniqueue_py.testing.storing import publish
 from tests.storage.faulty import reopen
 

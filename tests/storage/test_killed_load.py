@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.storage.leveldb.inspection import inspect_database
+from miniqueue_py.storage.ordered.offline.inspection import inspect_database
 from miniqueue_py.testing.storing import bodies, lease
 from tests.storage import loader
 from tests.storage.faulty import reopen

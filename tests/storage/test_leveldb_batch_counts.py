@@ -6,8 +6,9 @@ import pytest
 
 from miniqueue_py.broker.message import BatchCount, Publication
 from miniqueue_py.errors import StorageUnavailable
-from miniqueue_py.storage.leveldb import batch_counts, keys
-from miniqueue_py.storage.leveldb.engine import LevelStorage
+from miniqueue_py.storage.ordered import batch_counts
+from miniqueue_py.storage.ordered.engine import OrderedStorage
+from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.testing.storing import (
     ANY_NUMBER,
     NOW,
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.anyio
 WINDOW = 300.0
 
 
-def records(storage: LevelStorage) -> tuple[int, int]:
+def records(storage: OrderedStorage) -> tuple[int, int]:
     """Count what is on disk: counts, and their order."""
     counted, ordered, after = keys.BATCHES, keys.BATCH_ORDER, b"\x0b"
     storage._committer.flush()
@@ -32,7 +33,7 @@ def records(storage: LevelStorage) -> tuple[int, int]:
     return len(list(read(start=counted, stop=ordered))), len(list(read(start=ordered, stop=after)))
 
 
-async def expect(storage: LevelStorage, counted: dict[str, int], now: float = NOW) -> None:
+async def expect(storage: OrderedStorage, counted: dict[str, int], now: float = NOW) -> None:
     found = {key: await storage.batch_count("a", key, now) for key in counted}
     assert found == counted
 

@@ -7,9 +7,10 @@ import pytest
 
 from miniqueue_py.broker.delivery import ACK
 from miniqueue_py.broker.message import Publication
-from miniqueue_py.storage.leveldb import keys, window
-from miniqueue_py.storage.leveldb.engine import LevelStorage
-from miniqueue_py.storage.leveldb.files import open_database
+from miniqueue_py.storage.keyvalue.leveldb.files import open_database
+from miniqueue_py.storage.ordered import window
+from miniqueue_py.storage.ordered.engine import OrderedStorage
+from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.testing.storing import ANY_NUMBER, NOW, bodies, lease, publish, publish_as
 from tests.storage.faulty import always_room, reopen
 
@@ -56,13 +57,13 @@ class CountingIterator:
         self._entries.close()
 
 
-async def backlog(path: Path, *bodies: bytes) -> tuple[LevelStorage, CountingDatabase]:
+async def backlog(path: Path, *bodies: bytes) -> tuple[OrderedStorage, CountingDatabase]:
     """Open a database that has messages and has read none of them."""
     storage = reopen(path)
     await publish(storage, "a", *bodies)
     await storage.aclose()
     database = CountingDatabase(path)
-    storage = LevelStorage(
+    storage = OrderedStorage(
         database, lambda: None, always_room, fsync="never", fsync_interval_seconds=1.0
     )
     database.entries = 0

@@ -10,8 +10,9 @@ from miniqueue_py.broker.delivery import ACK, REDRIVE, Bury, Delay, Outcome, Req
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.storage import Moved
 from miniqueue_py.errors import StorageUnavailable
-from miniqueue_py.storage.leveldb import keys, window
-from miniqueue_py.storage.leveldb.engine import LevelStorage
+from miniqueue_py.storage.ordered import window
+from miniqueue_py.storage.ordered.engine import OrderedStorage
+from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.testing.storing import (
     ANY_NUMBER,
     NOW,
@@ -37,14 +38,14 @@ MOVES: dict[str, Outcome] = {
 }
 
 
-async def dead_letter(storage: LevelStorage) -> None:
+async def dead_letter(storage: OrderedStorage) -> None:
     """Bring a message to "topic" that came from "source"."""
     await publish(storage, "source", b"1")
     storage.settle(lease(storage, "source", 1), Bury("topic", "DEAD", 1))
     await storage.append("topic", [], NOW, 0.0)
 
 
-def everywhere(storage: LevelStorage) -> list[tuple[str, bytes]]:
+def everywhere(storage: OrderedStorage) -> list[tuple[str, bytes]]:
     """Take all there is, whatever it waits for."""
     storage.release_due(NOW + 100, ANY_NUMBER)
     return [

@@ -13,9 +13,9 @@ from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.broker.storage import TopicStatistics
 from miniqueue_py.errors import StorageUnavailable
-from miniqueue_py.storage.leveldb import keys
-from miniqueue_py.storage.leveldb.engine import LevelStorage
-from miniqueue_py.storage.leveldb.files import open_database
+from miniqueue_py.storage.keyvalue.leveldb.files import open_database
+from miniqueue_py.storage.ordered.engine import OrderedStorage
+from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.testing.storing import ANY_NUMBER, NOW, bodies, counts, lease, publish, publish_as
 from tests.storage.faulty import FaultyDatabase, FaultySync, faulty
 
@@ -38,7 +38,7 @@ async def expect_refusal(replacing: "asyncio.Task[None]") -> None:
         await asyncio.wait_for(replacing, 10)
 
 
-async def begin(storage: LevelStorage, topic: str, source: str) -> "asyncio.Task[None]":
+async def begin(storage: OrderedStorage, topic: str, source: str) -> "asyncio.Task[None]":
     """Begin to replace; it is written when this returns, and not synced."""
     replacing = asyncio.create_task(storage.replace(topic, source))
     for _ in range(3):

@@ -9,10 +9,11 @@ from miniqueue_py.broker.delivery import ACK, TO_BACK, Delay
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.storage import Moved
 from miniqueue_py.errors import DiskFull, StorageUnavailable
-from miniqueue_py.storage.leveldb import kept_keys, keys
-from miniqueue_py.storage.leveldb.engine import LevelStorage
-from miniqueue_py.storage.leveldb.files import WRITE_BUFFER_BYTES, open_database
-from miniqueue_py.storage.leveldb.window import MAX_ENTRIES
+from miniqueue_py.storage.keyvalue.leveldb.files import WRITE_BUFFER_BYTES, open_database
+from miniqueue_py.storage.ordered import kept_keys
+from miniqueue_py.storage.ordered.engine import OrderedStorage
+from miniqueue_py.storage.ordered.layout import keys
+from miniqueue_py.storage.ordered.window import MAX_ENTRIES
 from miniqueue_py.testing.storing import ANY_NUMBER, NOW, bodies, counts, lease, publish, publish_as
 from tests.storage.faulty import faulty, reopen
 
@@ -204,7 +205,7 @@ async def test_purge_that_was_interrupted_goes_on_after_the_next_start(tmp_path:
 
 
 async def test_space_of_ten_rounds_of_fill_and_drain_is_given_back(tmp_path: Path) -> None:
-    storage = LevelStorage.open(str(tmp_path), fsync="never", fsync_interval_seconds=0.05)
+    storage = OrderedStorage.open(str(tmp_path), fsync="never", fsync_interval_seconds=0.05)
     for _ in range(10):
         for _ in range(10):
             await publish(storage, "a", *[b"x" * 1000] * 400)

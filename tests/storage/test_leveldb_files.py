@@ -11,8 +11,9 @@ import pytest
 from miniqueue_py.cli.inspect import inspect
 from miniqueue_py.errors import DatabaseRefused
 from miniqueue_py.storage import open_storage
-from miniqueue_py.storage.leveldb import files, keys
-from miniqueue_py.storage.leveldb.files import RESERVE_BYTES, LogSync, Room
+from miniqueue_py.storage.keyvalue.leveldb import files
+from miniqueue_py.storage.keyvalue.leveldb.files import RESERVE_BYTES, LogSync, Room
+from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.testing.storing import publish
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,8 @@ import pytest
 
 from miniqueue_py.broker.delivery import ACK
 from miniqueue_py.broker.message import Publication
-from miniqueue_py.storage.leveldb import kept_keys
-from miniqueue_py.storage.leveldb.engine import LevelStorage
+from miniqueue_py.storage.ordered import kept_keys
+from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.testing.storing import NOW, bodies, lease, publish
 from tests.storage.faulty import faulty, reopen
 
@@ -20,7 +20,7 @@ def keyed(first: int, count: int) -> list[Publication]:
     return [Publication([b"%d" % n], key=f"{n}") for n in range(first, first + count)]
 
 
-async def kill(storage: LevelStorage) -> None:
+async def kill(storage: OrderedStorage) -> None:
     """Let nothing be written any more."""
     storage._committer.fail(OSError("killed"))
     await storage.aclose()

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from miniqueue_py.broker.message import PLAIN, Extras, Message, Origin
 from miniqueue_py.errors import StorageCorrupt
-from miniqueue_py.storage.leveldb import keys, records, window
-from miniqueue_py.storage.leveldb.window import EVERYTHING, Window
+from miniqueue_py.storage.ordered import window
+from miniqueue_py.storage.ordered.layout import keys, records
+from miniqueue_py.storage.ordered.window import EVERYTHING, Window
 
 ids = st.integers(0, 2**32 - 2)
 positions = st.integers(0, 2**64 - 1)

@@ -7,9 +7,9 @@ import pytest
 from miniqueue_py.broker.message import BatchCount, Publication
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.storage import hide
-from miniqueue_py.storage.leveldb import keys
-from miniqueue_py.storage.leveldb.files import open_database
-from miniqueue_py.storage.leveldb.inspection import Inspection, inspect_database
+from miniqueue_py.storage.keyvalue.leveldb.files import open_database
+from miniqueue_py.storage.ordered.layout import keys
+from miniqueue_py.storage.ordered.offline.inspection import Inspection, inspect_database
 from miniqueue_py.testing.storing import (
     ANY_NUMBER,
     NOW,

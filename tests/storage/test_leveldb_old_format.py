@@ -10,8 +10,8 @@ from miniqueue_py.broker.delivery import ACK, Delay
 from miniqueue_py.broker.message import Extras, Message
 from miniqueue_py.broker.storage import Moved, TopicStatistics
 from miniqueue_py.errors import DatabaseRefused
-from miniqueue_py.storage.leveldb import keys
-from miniqueue_py.storage.leveldb.engine import LevelStorage
+from miniqueue_py.storage.ordered.engine import OrderedStorage
+from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.testing.storing import ANY_NUMBER, bodies, counts, lease, publish
 
 pytestmark = pytest.mark.anyio
@@ -39,8 +39,8 @@ def write_old_database(path: Path) -> None:
         )
 
 
-def reopen(path: Path) -> LevelStorage:
-    return LevelStorage.open(str(path), fsync="never", fsync_interval_seconds=1.0)
+def reopen(path: Path) -> OrderedStorage:
+    return OrderedStorage.open(str(path), fsync="never", fsync_interval_seconds=1.0)
 
 
 async def test_database_of_the_first_version_is_read_in_its_order(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from miniqueue_py.errors import DatabaseRefused, StorageUnavailable
-from miniqueue_py.storage.leveldb.place import Place
+from miniqueue_py.storage.keyvalue.place import Place
 from miniqueue_py.testing.storing import bodies, lease, publish
 from tests.storage.faulty import reopen
 

@@ -16,9 +16,9 @@ import pytest
 
 from miniqueue_py.cli.repair import repair
 from miniqueue_py.errors import DatabaseRefused, StorageUnavailable
-from miniqueue_py.storage.leveldb.engine import LevelStorage
-from miniqueue_py.storage.leveldb.files import LogSync, check_version, open_database
-from miniqueue_py.storage.leveldb.manifest import read_manifest
+from miniqueue_py.storage.keyvalue.leveldb.files import LogSync, check_version, open_database
+from miniqueue_py.storage.keyvalue.leveldb.manifest import read_manifest
+from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.testing.storing import bodies, lease, publish
 from tests.storage.faulty import INTERVAL_SECONDS, always_room, reopen
 
@@ -81,7 +81,7 @@ async def live_until_the_cut(
     database = open_database(path)
     check_version(database, path)
     sync = CutSync(path, copy, random.randrange(1, 60))
-    storage = LevelStorage(
+    storage = OrderedStorage(
         database, sync, always_room, fsync="always", fsync_interval_seconds=INTERVAL_SECONDS
     )
     sent: list[bytes] = []

@@ -4,7 +4,7 @@ import pytest
 
 from miniqueue_py.broker.message import Extras, Message, Origin
 from miniqueue_py.errors import StorageCorrupt
-from miniqueue_py.storage.leveldb import records
+from miniqueue_py.storage.ordered.layout import records
 
 FIRST = Origin("or\u00e9ders", "maxDeliveries", 3, 77)
 LAST = Origin("orders.dead", "DEAD", 1, 99, FIRST)

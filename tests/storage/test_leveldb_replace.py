@@ -12,9 +12,9 @@ from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
 from miniqueue_py.broker.storage import Storage
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.storage import open_storage
-from miniqueue_py.storage.leveldb import keys
-from miniqueue_py.storage.leveldb.files import open_database
-from miniqueue_py.storage.leveldb.inspection import inspect_database
+from miniqueue_py.storage.keyvalue.leveldb.files import open_database
+from miniqueue_py.storage.ordered.layout import keys
+from miniqueue_py.storage.ordered.offline.inspection import inspect_database
 from miniqueue_py.testing.storing import ANY_SIZE, NOW, bodies, lease, publish, publish_as
 from tests.storage.faulty import faulty, reopen
 

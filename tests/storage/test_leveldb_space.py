@@ -10,9 +10,9 @@ import pytest
 
 from miniqueue_py.broker.delivery import ACK, Delay
 from miniqueue_py.broker.message import Publication
-from miniqueue_py.storage.leveldb import keys
-from miniqueue_py.storage.leveldb.engine import LevelStorage
-from miniqueue_py.storage.leveldb.files import WRITE_BUFFER_BYTES, open_database
+from miniqueue_py.storage.keyvalue.leveldb.files import WRITE_BUFFER_BYTES, open_database
+from miniqueue_py.storage.ordered.engine import OrderedStorage
+from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.testing.storing import ANY_NUMBER, NOW, lease, publish, publish_as
 
 pytestmark = pytest.mark.anyio
@@ -31,15 +31,15 @@ LOOKS = 100
 
 
 @pytest.fixture
-async def storage(tmp_path: Path) -> AsyncIterator[LevelStorage]:
-    storage = LevelStorage.open(str(tmp_path), fsync="never", fsync_interval_seconds=1)
+async def storage(tmp_path: Path) -> AsyncIterator[OrderedStorage]:
+    storage = OrderedStorage.open(str(tmp_path), fsync="never", fsync_interval_seconds=1)
     storage.watch(lambda _topic: None)
     yield storage
     await storage.aclose()
 
 
 async def test_disk_use_stays_within_twice_the_live_data_over_ten_fills_and_drains(
-    storage: LevelStorage, tmp_path: Path
+    storage: OrderedStorage, tmp_path: Path
 ) -> None:
     messages = 50_000
     for _ in range(10):
@@ -54,7 +54,7 @@ async def test_disk_use_stays_within_twice_the_live_data_over_ten_fills_and_drai
 
 
 async def test_what_is_consumed_during_a_compaction_gives_its_space_back_too(
-    storage: LevelStorage, tmp_path: Path
+    storage: OrderedStorage, tmp_path: Path
 ) -> None:
     messages = 100_000
     await fill(storage, messages)
@@ -66,7 +66,7 @@ async def test_what_is_consumed_during_a_compaction_gives_its_space_back_too(
 
 
 async def test_disk_use_stays_within_twice_the_live_data_over_20000_delays(
-    storage: LevelStorage, tmp_path: Path
+    storage: OrderedStorage, tmp_path: Path
 ) -> None:
     messages = 2000
     await fill(storage, messages)
@@ -82,7 +82,7 @@ async def test_disk_use_stays_within_twice_the_live_data_over_20000_delays(
 
 
 async def test_delays_expiries_and_keys_leave_nothing_behind_when_they_are_over(
-    storage: LevelStorage, tmp_path: Path
+    storage: OrderedStorage, tmp_path: Path
 ) -> None:
     await fill_specially(storage)
     while storage.release_due(NOW + 10, BATCH).has_more:
@@ -97,7 +97,7 @@ async def test_delays_expiries_and_keys_leave_nothing_behind_when_they_are_over(
 
 
 async def test_delays_expiries_and_keys_leave_nothing_behind_when_they_are_purged(
-    storage: LevelStorage, tmp_path: Path
+    storage: OrderedStorage, tmp_path: Path
 ) -> None:
     await fill_specially(storage)
     await storage.purge("t")
@@ -108,7 +108,7 @@ async def test_delays_expiries_and_keys_leave_nothing_behind_when_they_are_purge
 
 
 async def test_keys_give_their_space_back_when_they_are_forgotten(
-    storage: LevelStorage, tmp_path: Path
+    storage: OrderedStorage, tmp_path: Path
 ) -> None:
     for number in range(150):
         keyed = [Publication([b""], key=f"{number}/{other}") for other in range(BATCH)]
@@ -120,7 +120,7 @@ async def test_keys_give_their_space_back_when_they_are_forgotten(
     await expect_small(storage, tmp_path, live=0)
 
 
-async def fill_specially(storage: LevelStorage) -> None:
+async def fill_specially(storage: OrderedStorage) -> None:
     """Publish messages that wait, that expire, that wait and expire, and that have keys."""
     for _ in range(20):
         bodies = [os.urandom(BODY_BYTES) for _ in range(BATCH)]
@@ -137,18 +137,18 @@ def keys_left(path: Path) -> list[bytes]:
     return left
 
 
-async def fill(storage: LevelStorage, messages: int) -> None:
+async def fill(storage: OrderedStorage, messages: int) -> None:
     for _ in range(messages // BATCH):
         # Random: what LevelDB can compress takes no room.
         await publish(storage, "t", *[os.urandom(BODY_BYTES) for _ in range(BATCH)])
 
 
-async def turn(storage: LevelStorage) -> None:
+async def turn(storage: OrderedStorage) -> None:
     """Let the batch of this turn be written."""
     await storage._committer.durable(None)
 
 
-async def expect_small(storage: LevelStorage, path: Path, *, live: int) -> None:
+async def expect_small(storage: OrderedStorage, path: Path, *, live: int) -> None:
     """Once the janitor rests; LevelDB's own thread may still be about to remove a file."""
     allowed = 2 * live * RECORD_BYTES + TWO_BUFFERS
     for _ in range(LOOKS):

@@ -9,7 +9,7 @@ import pytest
 
 from miniqueue_py.cli.inspect import inspect
 from miniqueue_py.errors import DatabaseRefused
-from miniqueue_py.storage.leveldb.log_tail import LOST
+from miniqueue_py.storage.keyvalue.leveldb.log_tail import LOST
 from miniqueue_py.testing.storing import bodies, lease, publish
 from tests.storage.faulty import reopen
 from tests.storage.hurting import flip

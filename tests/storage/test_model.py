@@ -22,7 +22,7 @@ from miniqueue_py.broker.delivery import ACK, REDRIVE, Bury, Delay, Outcome, Red
 from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.message import BatchCount, Publication
 from miniqueue_py.broker.policy import TopicPolicy
-from miniqueue_py.storage.leveldb import window
+from miniqueue_py.storage.ordered import window
 from tests.storage.pair import TOPICS, Pair, Shown
 
 STEP_MS = 125
@@ -206,7 +206,7 @@ class StorageMachine(Pair):
         self.model.open(name).policy = policy
 
 
-class LevelStorageMachine(StorageMachine):
+class OrderedStorageMachine(StorageMachine):
     can_reopen = True
 
     @rule()
@@ -237,7 +237,7 @@ class LevelStorageMachine(StorageMachine):
         self.open_again_killed()
 
 
-class NarrowLevelStorageMachine(LevelStorageMachine):
+class NarrowOrderedStorageMachine(OrderedStorageMachine):
     may_forget_attempts = True
 
 
@@ -249,18 +249,18 @@ def test_memory_answers_like_a_list() -> None:
 
 
 def test_leveldb_answers_like_a_list() -> None:
-    run_state_machine_as_test(LevelStorageMachine, settings=WALKS)
+    run_state_machine_as_test(OrderedStorageMachine, settings=WALKS)
 
 
 def test_leveldb_answers_like_a_list_through_a_window_of_two(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(window, "MAX_ENTRIES", 2)
-    run_state_machine_as_test(NarrowLevelStorageMachine, settings=WALKS)
+    run_state_machine_as_test(NarrowOrderedStorageMachine, settings=WALKS)
 
 
 def test_leveldb_answers_like_a_list_through_a_window_of_a_few_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(window, "MAX_BYTES", 40)
-    run_state_machine_as_test(NarrowLevelStorageMachine, settings=WALKS)
+    run_state_machine_as_test(NarrowOrderedStorageMachine, settings=WALKS)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from miniqueue_py.storage.leveldb.sync_thread import SyncThread
+from miniqueue_py.storage.ordered.writing.sync_thread import SyncThread
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,1 @@
+"""Libraries that keep keys in order on a disk, behind one seam."""

@@ -1,0 +1,1 @@
+"""LevelDB, by plyvel, and what is known of its files."""

@@ -1,0 +1,1 @@
+"""How the records of a queue are laid out: their keys, and what is in them."""
