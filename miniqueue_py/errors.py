@@ -165,6 +165,17 @@ class CapReached(TopicFull):
         self.limit = limit
 
 
+class KeyReused(BadRequest):
+    """The idempotency key is that of another message: nothing is stored; take another key."""
+
+    @classmethod
+    def of(cls, key: str) -> "KeyReused":
+        return cls(
+            f"the idempotency key {key!a} was used for another message; "
+            "a key belongs to one message, with one body"
+        )
+
+
 class BatchTakenOver(MiniqueueError):
     """A newer request goes on with the batch: stop, nothing more of this one is stored."""
 

@@ -28,6 +28,7 @@ from miniqueue_py.errors import (
     BadRequest,
     ConnectionLost,
     Contradiction,
+    KeyReused,
     MiniqueueError,
     ProtocolError,
     TopicFull,
@@ -211,8 +212,9 @@ class Requests:
             return TopicFull(told, _seconds(answer.headers.get("retry-after")))
         if answer.status == _NOT_FOUND:
             return TopicNotFound(topic)
-        kind = Contradiction if answer.status == _CONFLICT else BadRequest
-        return Unavailable(told) if answer.status >= FIRST_OF_SERVER else kind(told)
+        if answer.status >= FIRST_OF_SERVER:
+            return Unavailable(told)
+        return _KINDS.get(answer.status, BadRequest)(told)
 
     def _stranger(self, problem: str) -> NotABroker:
         return NotABroker(self._address, f"{problem}: it is no miniqueue broker")
@@ -221,7 +223,7 @@ class Requests:
 _OK = 200
 _FIRST_ERROR = 400
 _NOT_FOUND = 404
-_CONFLICT = 409
+_KINDS: Mapping[int, type[MiniqueueError]] = {409: Contradiction, 422: KeyReused}
 
 
 def _told(body: bytes) -> str | None:

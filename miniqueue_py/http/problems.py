@@ -15,6 +15,7 @@ Headers = list[tuple[bytes, bytes]]
 _STATUSES: dict[type[errors.MiniqueueError], int] = {
     errors.MessageTooLong: 413,
     errors.UnknownContentType: 415,
+    errors.KeyReused: 422,
     errors.BadRequest: 400,
     errors.TopicNotFound: 404,
     errors.Contradiction: 409,

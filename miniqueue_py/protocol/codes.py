@@ -19,6 +19,7 @@ _CODES: dict[type[errors.MiniqueueError], str] = {
     errors.BadParameter: "bad_parameter",
     errors.BadPolicy: "bad_policy",
     errors.UnknownContentType: "unknown_content_type",
+    errors.KeyReused: "key_reused",
     errors.BadRequest: "bad_request",
     errors.Contradiction: "contradiction",
     errors.TopicNotFound: "topic_not_found",

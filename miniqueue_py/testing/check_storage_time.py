@@ -6,6 +6,7 @@ Each check has instants of its own, later than those of the checks before it.
 from miniqueue_py.broker.delivery import TO_FRONT, Delay
 from miniqueue_py.broker.message import BatchCount, Publication, Stored
 from miniqueue_py.broker.storage import Moved, Storage
+from miniqueue_py.errors import KeyReused
 from miniqueue_py.testing.storing import (
     ANY_NUMBER,
     ANY_SIZE,
@@ -109,6 +110,30 @@ async def check_a_key_counts_in_the_call_that_stores_it(storage: Storage) -> Non
     stored = await storage.append("same call", [once, once], NOW, KEEP_KEYS_FOR)
     assert [each.is_duplicate for each in stored] == [False, True]
     assert len(lease(storage, "same call", 9)) == 1
+
+
+async def check_a_key_belongs_to_one_body(storage: Storage) -> None:
+    now = later(storage)
+    first = await publish_as(storage, "one body", Publication([b"1"], key="k"), now)
+    for others in ([b"2"], [b""]):
+        await refuse_reuse(storage, [Publication(others, key="k")], now + 1)
+    mixed = [Publication([b"3"]), Publication([b"4"], key="new"), Publication([b"2"], key="k")]
+    await refuse_reuse(storage, mixed, now + 1)
+    twice = [Publication([b"5"], key="twice"), Publication([b"6"], key="twice")]
+    await refuse_reuse(storage, twice, now + 1)
+    assert counts(storage, "one body") == (1, 0, 0), "all are stored, or none"
+    same = await publish_as(storage, "one body", Publication([b"1"], key="k"), now + 1)
+    assert same == Stored(first.id, True)
+    other = await publish_as(storage, "one body", Publication([b"2"], key="k"), now + 300)
+    assert not other.is_duplicate, "its time is over"
+
+
+async def refuse_reuse(storage: Storage, publications: list[Publication], now: float) -> None:
+    try:
+        await storage.append("one body", publications, now, KEEP_KEYS_FOR)
+    except KeyReused:
+        return
+    raise AssertionError(f"{publications} were stored")
 
 
 async def check_purge_forgets_keys(storage: Storage) -> None:

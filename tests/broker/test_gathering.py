@@ -154,13 +154,19 @@ async def test_each_has_its_own_terms(
 async def test_key_is_kept_to_its_own_message(
     observed: Broker, storage: MemoryStorage, answers: Answers, facts: list[Event]
 ) -> None:
-    for body, key in ((b"1", None), (b"2", "k"), (b"3", "k"), (b"4", "other"), (b"5", None)):
-        observed.publish_one("orders", Publication((body,), key=key), answers.to(body))
+    for name, body, key in (
+        (b"1", b"1", None),
+        (b"2", b"2", "k"),
+        (b"again", b"2", "k"),
+        (b"3", b"3", "other"),
+        (b"4", b"4", None),
+    ):
+        observed.publish_one("orders", Publication((body,), key=key), answers.to(name))
     await some_turns()
 
-    assert answers.numbers == {b"1": 1, b"2": 2, b"3": 2, b"4": 3, b"5": 4}
-    duplicates = {body: each.is_duplicate for body, each in answers.of.items()}  # type: ignore[union-attr]
-    assert [body for body, is_duplicate in duplicates.items() if is_duplicate] == [b"3"]
+    assert answers.numbers == {b"1": 1, b"2": 2, b"again": 2, b"3": 3, b"4": 4}
+    duplicates = {name: each.is_duplicate for name, each in answers.of.items()}  # type: ignore[union-attr]
+    assert [name for name, is_duplicate in duplicates.items() if is_duplicate] == [b"again"]
     assert facts == [Published("orders", 4, 4, duplicates=1)]
     assert places(storage) == (4, 0, 0)
 

@@ -8,7 +8,7 @@ import pytest
 
 from miniqueue_py.client import Client, Receipt
 from miniqueue_py.client.errors import NoAnswer
-from miniqueue_py.errors import Contradiction, TopicFull
+from miniqueue_py.errors import Contradiction, KeyReused, TopicFull
 from tests.client.cases import case
 from tests.client.proxy import Proxy
 from tests.client.waiting import take, wait_counts, wait_until
@@ -63,9 +63,11 @@ async def test_a_key_that_is_known_stores_nothing_and_names_the_first(
 ) -> None:
     first = await queue.publish(topic, b"1", key="order-17")
 
-    again = await queue.publish(topic, b"2", key="order-17")
+    again = await queue.publish(topic, b"1", key="order-17")
 
     assert again == Receipt(first.message_id, is_duplicate=True)
+    with pytest.raises(KeyReused):
+        await queue.publish(topic, b"2", key="order-17")
     assert (await queue.topic(topic)).published == 1
 
 

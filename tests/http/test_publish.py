@@ -36,7 +36,7 @@ async def test_answer_tells_the_id_that_the_delivery_will_tell(wire: Wire) -> No
 
 async def test_second_publish_of_a_key_is_no_error_and_stores_nothing(wire: Wire) -> None:
     first = await publish(wire, body=b"1", idempotency_key="schlüssel 1")
-    again = await publish(wire, body=b"2", idempotency_key="schlüssel 1")
+    again = await publish(wire, body=b"1", idempotency_key="schlüssel 1")
 
     assert (first.status, again.status, again.body) == (201, 200, b"")
     assert again.headers["miniqueue-duplicate"] == "true"
@@ -98,6 +98,22 @@ async def test_key_that_cannot_be_is_refused(wire: Wire, key: str) -> None:
 
     assert answer.status == 400
     assert json.loads(answer.body)["error"].startswith("Idempotency-Key is ")
+
+
+async def test_key_of_another_message_is_refused_and_its_neighbours_are_not(wire: Wire) -> None:
+    await publish(wire, body=b"1", idempotency_key="k")
+    begun = [
+        Exchange(wire.door, "POST", "/publish/orders", headers={"idempotency-key": key})
+        for key in ("k", "new", "k")
+    ]
+    for body, exchange in zip((b"2", b"2", b"1"), begun, strict=True):
+        exchange.say_nowait(body, is_last=True)
+    for exchange in begun:
+        await exchange.answer()
+
+    assert [each.status for each in begun] == [422, 201, 200]
+    assert "'k' was used for another message" in json.loads(begun[0].body)["error"]
+    assert wire.kept() == [b"1", b"2"]
 
 
 async def test_key_in_quotes_is_the_same_key(wire: Wire) -> None:

@@ -5,6 +5,7 @@ came due go before all others, the latest release first, in due order; the
 others stand in the order in which they came to the back.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -13,6 +14,8 @@ from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.message import Extras, Message, MessageId, Origin, Publication
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
 from miniqueue_py.broker.storage import TopicStatistics, is_hidden
+
+_NOTHING_KNOWN = (0, (0, 0), b"")
 
 
 @dataclass(eq=False)
@@ -52,7 +55,7 @@ class Topic:
     ready: list[Item] = field(default_factory=list)
     held: list[Item] = field(default_factory=list)
     delayed: list[Item] = field(default_factory=list)
-    keys: dict[str, tuple[int, MessageId]] = field(default_factory=dict)
+    keys: dict[str, tuple[int, MessageId, bytes]] = field(default_factory=dict)
     batches: dict[str, tuple[int, int]] = field(default_factory=dict)
     policy: TopicPolicy = DEFAULT_POLICY
     last: int = 0
@@ -106,8 +109,23 @@ class Model:
         return self.topics[name]
 
     def known_key(self, name: str, key: str | None) -> MessageId | None:
-        until_ms, first = self.open(name).keys.get(key or "", (0, (0, 0)))
+        until_ms, first, _ = self.open(name).keys.get(key or "", _NOTHING_KNOWN)
         return first if until_ms > self.now_ms else None
+
+    def reuses_a_key(self, name: str, publications: Sequence[Publication], keep_ms: int) -> bool:
+        """Tell if any of these has the key of another body, of before or among themselves."""
+        bodies: dict[str, bytes] = {}
+        known = self.topics[name].keys if name in self.topics else {}
+        for key, (until_ms, _, body) in known.items():
+            if until_ms > self.now_ms:
+                bodies[key] = body
+        for each in publications:
+            if each.key is not None:
+                if bodies.get(each.key, each.bodies[0]) != each.bodies[0]:
+                    return True
+                if keep_ms:
+                    bodies[each.key] = each.bodies[0]
+        return False
 
     def batch_count(self, name: str, key: str) -> int:
         topic = self.topics.get(name) or Topic(0)
@@ -122,7 +140,7 @@ class Model:
         assert sequence > topic.last, "ids rise"
         topic.last = sequence + len(publication.bodies) - 1
         if publication.key is not None:
-            topic.keys[publication.key] = self.now_ms + keep_ms, first
+            topic.keys[publication.key] = self.now_ms + keep_ms, first, publication.bodies[0]
         topic.published += len(publication.bodies)
         ttl, delay_ms = publication.ttl_seconds, int(publication.delay_seconds * 1000)
         expires_ms = None if ttl is None else self.now_ms + int(ttl * 1000)

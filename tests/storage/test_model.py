@@ -22,6 +22,7 @@ from miniqueue_py.broker.delivery import ACK, REDRIVE, Bury, Delay, Outcome, Red
 from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.message import BatchCount, Publication
 from miniqueue_py.broker.policy import TopicPolicy
+from miniqueue_py.errors import KeyReused
 from miniqueue_py.storage.ordered import window
 from tests.storage.pair import TOPICS, Pair, Shown
 
@@ -35,7 +36,7 @@ ttls = st.none() | st.sampled_from((0.125, 0.5, 4.0))
 priorities = st.sampled_from((0, 0, 0, 1, 255))
 plain = bodies.map(Publication)
 special = st.tuples(bodies, priorities, eighths, ttls).map(lambda terms: Publication(*terms))
-keyed = st.tuples(st.binary(max_size=4), st.sampled_from("xyz")).map(
+keyed = st.tuples(st.sampled_from((b"a", b"a", b"b")), st.sampled_from("xyz")).map(
     lambda drawn: Publication([drawn[0]], key=drawn[1])
 )
 publications = st.lists(plain | special | keyed, min_size=1, max_size=3)
@@ -57,6 +58,16 @@ class StorageMachine(Pair):
         self, name: str, publications: list[Publication], window_ms: int, batch: BatchCount | None
     ) -> None:
         with self.hearing():
+            if self.model.reuses_a_key(name, publications, window_ms):
+                with pytest.raises(KeyReused):
+                    self.wait(
+                        self.run(
+                            lambda: self.storage.append(
+                                name, publications, self.now, window_ms / 1000, batch
+                            )
+                        )
+                    )
+                return
             append = self.run(
                 lambda: self.storage.append(name, publications, self.now, window_ms / 1000, batch)
             )

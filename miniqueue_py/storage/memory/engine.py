@@ -7,6 +7,7 @@ table in `broker/lifecycle.py`. The model test holds the others to it.
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -29,6 +30,7 @@ from miniqueue_py.storage.bounds import EXPIRED_AT_ONCE
 from miniqueue_py.storage.memory.moves import Moves
 from miniqueue_py.storage.memory.shelf import Entry, Shelf
 from miniqueue_py.storage.memory.timetable import Timetable
+from miniqueue_py.storage.reused_keys import body_digest, check_keys
 
 
 class MemoryStorage:
@@ -63,17 +65,19 @@ class MemoryStorage:
         keep_keys_for: float,
         batch: BatchCount | None = None,
     ) -> "asyncio.Future[Sequence[Stored]]":
+        check_keys(publications, partial(self._digest_of, topic, now), keep_keys_for)
         shelf = self._open(topic)
         stored = []
         for publication in publications:
             key = publication.key
             known = None if key is None else shelf.keys.find(key, now)
             if known is not None:
-                stored.append(Stored(known, is_duplicate=True))
+                stored.append(Stored(known[0], is_duplicate=True))
                 continue
             fresh = shelf.next_id()
             if key is not None:
-                shelf.keys.keep(key, fresh, now + keep_keys_for)
+                digest = body_digest(publication.bodies[0])
+                shelf.keys.keep(key, (fresh, digest), now + keep_keys_for)
             for message in fates.messages_of(publication, fresh, now):
                 shelf.published += 1
                 self._moves.enter(shelf, message, publication, now)
@@ -84,6 +88,12 @@ class MemoryStorage:
         done = asyncio.get_running_loop().create_future()
         done.set_result(stored)
         return done
+
+    def _digest_of(self, topic: str, now: float, key: str) -> bytes | None:
+        """Return the digest of what is stored under a key, if that is still to be known."""
+        shelf = self._shelves.get(topic)
+        known = None if shelf is None else shelf.keys.find(key, now)
+        return None if known is None else known[1]
 
     async def batch_count(self, topic: str, key: str, now: float) -> int:
         shelf = self._shelves.get(topic)

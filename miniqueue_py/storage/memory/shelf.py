@@ -59,7 +59,8 @@ class Shelf:
         self.entries: set[Entry] = set()
         self.counts = dict.fromkeys(State, 0)
         self.bytes = 0
-        self.keys: Kept[MessageId] = Kept()
+        self.keys: Kept[tuple[MessageId, bytes]] = Kept()
+        """Which message is stored under each, and the digest of its body."""
         self.batches: Kept[int] = Kept()
         self.published = self.delivered = self.acknowledged = self.expired = self.buried = 0
         self._front = 1

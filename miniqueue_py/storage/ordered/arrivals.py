@@ -15,6 +15,7 @@ from miniqueue_py.storage.ordered.layout import keys, records
 from miniqueue_py.storage.ordered.topic_state import TopicState
 from miniqueue_py.storage.ordered.writing.committer import Committer
 from miniqueue_py.storage.ordered.writing.syncer import Arrival
+from miniqueue_py.storage.reused_keys import body_digest
 
 
 class Arrivals:
@@ -65,7 +66,7 @@ class Arrivals:
                 arrival = topic, arrived, [prefix + body for body in bodies]
         if key is not None:
             # From here to the end nothing is flushed: see kept_keys.
-            self._kept_keys.keep(topic, key, first[1], now + keep_keys_for)
+            self._kept_keys.keep(topic, key, first[1], body_digest(bodies[0]), now + keep_keys_for)
         topic.published += messages
         self._catalogue.count(topic, messages, sum(map(len, bodies)))
         if arrival is not None:

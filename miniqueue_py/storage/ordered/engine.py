@@ -4,6 +4,7 @@ import asyncio
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from miniqueue_py.storage.ordered.topic_state import TopicState
 from miniqueue_py.storage.ordered.topics import Topics
 from miniqueue_py.storage.ordered.writing.committer import READING_FAILED, Committer
 from miniqueue_py.storage.ordered.writing.janitor import WORTH_BYTES, Janitor
+from miniqueue_py.storage.reused_keys import check_keys
 
 _NO_SENSE = (plyvel.Error, StorageCorrupt, struct.error, UnicodeDecodeError)
 
@@ -163,13 +165,18 @@ class OrderedStorage:
         committer = self._committer
         stored: list[Stored] = []
         size = 0
+        has_keys = False
         for publication in publications:
             size += sum(map(len, publication.bodies))
+            has_keys = has_keys or publication.key is not None
         state = self._catalogue.get(topic)
         try:
             if state is not None and (state.kept_keys or batch is not None):
                 self._past.make_room(state)
             committer.check(size)
+            if has_keys:
+                digest_of = partial(self._past.keys.digest_of, state, now)
+                check_keys(publications, digest_of, keep_keys_for)
             if state is None:
                 state = self._catalogue.open(topic)
             for publication in publications:  # as a rule there is one

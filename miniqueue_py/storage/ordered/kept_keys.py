@@ -20,8 +20,11 @@ from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.storage.ordered.topic_state import TopicState
 from miniqueue_py.storage.ordered.writing.committer import Committer
 from miniqueue_py.storage.ordered.writing.janitor import Janitor
+from miniqueue_py.storage.reused_keys import DIGEST_BYTES
 
-_KEPT = Struct(">QQ")
+_KEPT = Struct(f">QQ{DIGEST_BYTES}s")
+_KEPT_BEFORE = Struct(">QQ")
+"""Without the digest of the body: what an earlier version wrote, which is taken for any body."""
 
 KEPT_BYTES = 2 * len(keys.kept_key(0, "")) + len(keys.kept_order_key(0, 0)) + _KEPT.size
 """What one takes on disk."""
@@ -70,8 +73,16 @@ class KeptKeys:
         kept = self._committer.get(keys.kept_key(topic.id, key)) if topic.kept_keys else None
         if kept is None:
             return None
-        until_ms, sequence = _unpack(kept)
+        until_ms, sequence, _ = _unpack(kept)
         return (topic.id, sequence) if until_ms > round(now * 1000) else None
+
+    def digest_of(self, topic: TopicState | None, now: float, key: str) -> bytes | None:
+        """Return the digest of what was published under the key, if that is known."""
+        if topic is None or not topic.kept_keys:
+            return None
+        kept = self._committer.get(keys.kept_key(topic.id, key))
+        until_ms, _, digest = _unpack(kept) if kept is not None else (0, 0, b"")
+        return digest if digest and until_ms > round(now * 1000) else None
 
     def make_room(self, topic: TopicState) -> None:
         """Forget the oldest keys if there are too many. It flushes."""
@@ -79,11 +90,11 @@ class KeptKeys:
             excess = topic.kept_keys - MAX_KEYS
             self._forget_oldest(topic, LAST_MOMENT_MS, min(excess, MOST_MADE_ROOM_FOR))
 
-    def keep(self, topic: TopicState, key: str, sequence: int, until: float) -> None:
+    def keep(self, topic: TopicState, key: str, sequence: int, digest: bytes, until: float) -> None:
         """Remember what is published under the key, in the batch of that message."""
         until_ms = round(until * 1000)
         found_by = keys.kept_key(topic.id, key)
-        self._committer.put(topic, found_by, _KEPT.pack(until_ms, sequence))
+        self._committer.put(topic, found_by, _KEPT.pack(until_ms, sequence, digest))
         self._committer.put(topic, keys.kept_order_key(topic.id, sequence), found_by)
         topic.kept_keys += 1
         self._count += 1
@@ -118,21 +129,24 @@ class KeptKeys:
             if number == limit:
                 return now_ms
             kept = self._committer.get(found_by)
-            until_ms, sequence = _unpack(kept) if kept else (0, 0)
+            until_ms, sequence, _ = _unpack(kept) if kept else (0, 0, b"")
             is_this = ordered == keys.kept_order_key(topic.id, sequence)
             if is_this and until_ms > now_ms:
                 return until_ms
             if is_this:
-                self._janitor.remove(topic, found_by, _KEPT.size)
+                self._janitor.remove(topic, found_by, len(kept or b""))
             self._janitor.remove(topic, ordered, len(found_by))
             topic.kept_keys -= 1
             self._count -= 1
         return None
 
 
-def _unpack(kept: bytes) -> tuple[int, int]:
+def _unpack(kept: bytes) -> tuple[int, int, bytes]:
+    """Return until when it is kept, the number of the message, and the digest of its body."""
     try:
-        until_ms, sequence = _KEPT.unpack(kept)
+        if len(kept) == _KEPT_BEFORE.size:
+            return *_KEPT_BEFORE.unpack(kept), b""
+        until_ms, sequence, digest = _KEPT.unpack(kept)
     except error as cause:
         raise StorageCorrupt(f"the record of a key is cut short: {kept.hex()}") from cause
-    return until_ms, sequence
+    return until_ms, sequence, digest
