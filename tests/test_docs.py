@@ -31,6 +31,7 @@ from miniqueue_py.protocol.codes import all_codes
 from miniqueue_py.protocol.commands import Refused, Verb, invalid_delivery
 from miniqueue_py.protocol.json_stream import LONGEST_STRING
 from miniqueue_py.protocol.lines import full_credit_line
+from miniqueue_py.protocol.topics import REASONS
 from miniqueue_py.storage.bounds import MAX_KEYS
 from miniqueue_py.storage.keyvalue.leveldb.files import RESERVE_BYTES
 from miniqueue_py.storage.ordered.kept_keys import KEPT_BYTES
@@ -145,6 +146,7 @@ def test_the_keys_of_a_delivery_are_those_of_its_line() -> None:
     assert first_cells("protocol.md", "A delivery line has these keys") == list(delivery)
     assert first_cells("protocol.md", '"dead":{"topic"') == list(delivery["dead"])
     assert f"`{TOO_MANY}`, or `{BY_CONSUMER}`" in page("protocol.md")
+    assert (TOO_MANY, BY_CONSUMER) == REASONS
 
 
 def test_the_fields_of_an_overview_are_those_of_the_page() -> None:

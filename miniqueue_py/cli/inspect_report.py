@@ -9,6 +9,7 @@ from miniqueue_py.broker.policy import DEFAULT_POLICY, policy_as_json
 from miniqueue_py.cli.legible import counted, legible, legible_body
 from miniqueue_py.cli.output import age_in_words, print_facts, print_table, size_in_words
 from miniqueue_py.protocol.lines import page_object
+from miniqueue_py.protocol.topics import Topic
 
 if TYPE_CHECKING:
     from miniqueue_py.storage.ordered.offline.inspection import Inspection, Kept, TopicOnDisk
@@ -124,22 +125,26 @@ def as_json(inspection: "Inspection", topic: str | None, now: float) -> dict[str
 def _topic_as_json(topic: "TopicOnDisk", now: float) -> dict[str, object]:
     """Return it with the names of the wire."""
     statistics, age = topic.statistics, _age(topic.oldest_ms, now)
-    return {
-        "name": topic.name,
-        "ready": statistics.ready,
-        "delayed": statistics.delayed,
-        "bytes": statistics.bytes,
-        "oldestAgeSeconds": None if age is None else round(age, 3),
-        "published": statistics.published,
-        "delivered": statistics.delivered,
-        "acknowledged": statistics.acknowledged,
-        "expired": statistics.expired,
-        "deadLettered": statistics.buried,
-        "keys": topic.kept_keys,
-        "paused": topic.policy.is_paused,
-        "policy": policy_as_json(topic.policy),
-        "deadLetterTopic": topic.policy.dead_letter_of(topic.name),
-    }
+    told = Topic(
+        name=topic.name,
+        ready=statistics.ready,
+        in_flight=0,
+        delayed=statistics.delayed,
+        bytes=statistics.bytes,
+        oldest_age_seconds=None if age is None else round(age, 3),
+        published=statistics.published,
+        delivered=statistics.delivered,
+        acknowledged=statistics.acknowledged,
+        expired=statistics.expired,
+        dead_lettered=statistics.buried,
+        consumers=0,
+        paused=topic.policy.is_paused,
+        policy=policy_as_json(topic.policy),
+        dead_letter_topic=topic.policy.dead_letter_of(topic.name),
+    ).as_json()
+    for word in ("inFlight", "consumers"):  # nobody has a database open that is inspected
+        del told[word]
+    return told | {"keys": topic.kept_keys}
 
 
 def _message_as_json(kept: "Kept") -> dict[str, object]:

@@ -7,12 +7,8 @@ says of them holds here.
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from miniqueue_py.cli.legible import legible
-
-if TYPE_CHECKING:
-    from miniqueue_py.client import Topic
 
 OK = 0
 FAILED = 1
@@ -62,26 +58,6 @@ def print_facts(facts: Mapping[str, str]) -> None:
     width = max(map(len, facts))
     for name, value in facts.items():
         print(f"{name:<{width}}  {value}".rstrip())
-
-
-def topic_as_json(topic: "Topic") -> dict[str, object]:
-    return {
-        "name": topic.name,
-        "ready": topic.ready,
-        "inFlight": topic.in_flight,
-        "delayed": topic.delayed,
-        "bytes": topic.bytes,
-        "oldestAgeSeconds": topic.oldest_age_seconds,
-        "published": topic.published,
-        "delivered": topic.delivered,
-        "acknowledged": topic.acknowledged,
-        "expired": topic.expired,
-        "deadLettered": topic.dead_lettered,
-        "consumers": topic.consumers,
-        "paused": topic.paused,
-        "policy": topic.policy,
-        "deadLetterTopic": topic.dead_letter_topic,
-    }
 
 
 def size_in_words(count: int) -> str:

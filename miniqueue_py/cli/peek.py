@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from miniqueue_py.cli.connection import add_connection_options
 from miniqueue_py.cli.parser import CommandParser, whole_number
 from miniqueue_py.cli.running import Interruption, run
+from miniqueue_py.protocol.topics import STATES
 
 if TYPE_CHECKING:
     from miniqueue_py.client import Client
 
 _MOST = 2**31 - 1
-_STATES = ("ready", "inFlight", "delayed")
 
 
 def peek(words: Sequence[str]) -> int:
@@ -35,7 +35,7 @@ def parser() -> ArgumentParser:
     )
     parser.add_argument("topic", metavar="TOPIC")
     parser.add_argument("-n", type=whole_number(1, _MOST), metavar="N", help="no more than so many")
-    parser.add_argument("--state", choices=_STATES, default="ready", help="where they are (ready)")
+    parser.add_argument("--state", choices=STATES, default="ready", help="where they are (ready)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--raw", action="store_true", help="print bodies with nothing in between")
     form.add_argument("--json", action="store_true", help="print JSON lines, for any body")

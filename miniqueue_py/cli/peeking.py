@@ -36,7 +36,7 @@ async def peek(queue: "Client", options: Namespace) -> int:
     # Fewer than were asked for, or as many as ever come: there may be more.
     if len(messages) < wanted or len(messages) == MOST_PEEKED:
         topic = await queue.topic(options.topic)
-        there = {"ready": topic.ready, "inFlight": topic.in_flight, "delayed": topic.delayed}[state]
+        there = topic.as_json()[state]
         if there > len(messages):
             note(f"miniqueue: shown are {len(messages)} of {there}")
     return OK

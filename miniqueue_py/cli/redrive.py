@@ -9,12 +9,12 @@ from miniqueue_py.cli.connection import add_connection_options
 from miniqueue_py.cli.output import OK, note, print_json
 from miniqueue_py.cli.parser import CommandParser, duration, whole_number
 from miniqueue_py.cli.running import Interruption, run
+from miniqueue_py.protocol.topics import REASONS
 
 if TYPE_CHECKING:
     from miniqueue_py.client import Client
 
 _MOST = 2**31 - 1
-_REASONS = ("maxDeliveries", "DEAD")
 
 
 def redrive(words: Sequence[str]) -> int:
@@ -59,7 +59,7 @@ def parser() -> ArgumentParser:
     parser.add_argument(
         "--id", action="append", metavar="ID", help="only this message; may be said again"
     )
-    parser.add_argument("--reason", choices=_REASONS, help="only those that died of this")
+    parser.add_argument("--reason", choices=REASONS, help="only those that died of this")
     parser.add_argument(
         "--older-than", type=duration, metavar="TIME", help="only those that died so long ago"
     )

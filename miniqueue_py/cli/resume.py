@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from miniqueue_py.cli.connection import add_connection_options
-from miniqueue_py.cli.output import OK, print_json, topic_as_json
+from miniqueue_py.cli.output import OK, print_json
 from miniqueue_py.cli.parser import CommandParser
 from miniqueue_py.cli.running import Interruption, run
 
@@ -19,7 +19,7 @@ def resume(words: Sequence[str]) -> int:
     async def work(queue: "Client", _: Interruption) -> int:
         topic = await queue.resume(options.topic)
         if options.json:
-            print_json(topic_as_json(topic))
+            print_json(topic.as_json())
         else:
             print(f"resumed; ready: {topic.ready:,}, in flight: {topic.in_flight:,}")
         return OK

@@ -13,7 +13,6 @@ from miniqueue_py.cli.output import (
     print_facts,
     print_json,
     size_in_words,
-    topic_as_json,
 )
 from miniqueue_py.cli.parser import CommandParser
 from miniqueue_py.cli.running import Interruption, run
@@ -28,7 +27,7 @@ def stats(words: Sequence[str]) -> int:
     async def work(queue: "Client", _: Interruption) -> int:
         topic = await queue.topic(options.topic)
         if options.json:
-            print_json(topic_as_json(topic))
+            print_json(topic.as_json())
         else:
             print_facts(_facts(topic))
         return OK

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from miniqueue_py.cli.connection import add_connection_options, make_client
 from miniqueue_py.cli.legible import legible
-from miniqueue_py.cli.output import OK, age_in_words, print_json, print_table, topic_as_json
+from miniqueue_py.cli.output import OK, age_in_words, print_json, print_table
 from miniqueue_py.cli.parser import CommandParser, duration
 from miniqueue_py.cli.running import run
 from miniqueue_py.cli.top_figures import Figures, Rates, Row
@@ -115,7 +115,7 @@ def _as_json(url: str, figures: Figures) -> dict[str, object]:
             "rates": _rates_as_json(totals.rates),
         },
         "topics": [
-            topic_as_json(topic) | {"rates": _rates_as_json(rates)} for topic, rates in figures.rows
+            topic.as_json() | {"rates": _rates_as_json(rates)} for topic, rates in figures.rows
         ],
     }
 

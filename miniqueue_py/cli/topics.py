@@ -14,7 +14,6 @@ from miniqueue_py.cli.output import (
     print_json,
     print_table,
     size_in_words,
-    topic_as_json,
 )
 from miniqueue_py.cli.parser import CommandParser
 from miniqueue_py.cli.running import Interruption, run
@@ -36,7 +35,7 @@ def topics(words: Sequence[str]) -> int:
             if options.names:
                 print(legible(topic.name) if sys.stdout.isatty() else topic.name)
             elif options.json:
-                print_json(topic_as_json(topic))
+                print_json(topic.as_json())
             else:
                 rows.append(_row(topic))
         if rows:

@@ -10,8 +10,8 @@ from miniqueue_py.client.sync_delivery import SyncDelivery
 from miniqueue_py.client.sync_publisher import SyncPublisher
 from miniqueue_py.client.sync_subscription import SyncSubscription
 from miniqueue_py.client.task import Task
-from miniqueue_py.client.topic import Topic
 from miniqueue_py.client.worker import Worker
+from miniqueue_py.protocol.topics import Topic
 
 __all__ = [
     "Client",

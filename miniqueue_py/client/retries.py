@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from miniqueue_py.client.delivery import Delivery
 from miniqueue_py.client.outcomes import Delays, Outcome, SetAside, outcome_of, under
-from miniqueue_py.client.topic import Topic
 from miniqueue_py.errors import MiniqueueError
+from miniqueue_py.protocol.topics import Topic
 
 Ask = Callable[[str], Awaitable[Topic]]
 """Asks the broker for what it knows of a topic."""

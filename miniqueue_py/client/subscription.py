@@ -23,7 +23,6 @@ from miniqueue_py.client.errors import ClientClosed, Misuse, NoAnswer
 from miniqueue_py.client.requests import Requests
 from miniqueue_py.client.session import Session
 from miniqueue_py.client.threads import Owner
-from miniqueue_py.client.topic import Topic
 from miniqueue_py.errors import (
     BadParameter,
     ConnectionLost,
@@ -31,6 +30,7 @@ from miniqueue_py.errors import (
     TopicNotFound,
     Unavailable,
 )
+from miniqueue_py.protocol.topics import Topic
 
 log = logging.getLogger("miniqueue.client")
 

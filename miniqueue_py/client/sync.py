@@ -20,7 +20,7 @@ from miniqueue_py.client.errors import ClientClosed, Misuse
 from miniqueue_py.client.sync_portal import Portal
 from miniqueue_py.client.sync_publisher import SyncPublisher
 from miniqueue_py.client.sync_subscription import SyncSubscription
-from miniqueue_py.client.topic import Topic
+from miniqueue_py.protocol.topics import Topic
 
 _TOPICS_AT_ONCE = 1000
 

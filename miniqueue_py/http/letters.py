@@ -6,14 +6,12 @@ from miniqueue_py.broker.delivery import REDRIVE, Redrive
 from miniqueue_py.broker.message import parse_id
 from miniqueue_py.broker.policy import LONGEST_SECONDS
 from miniqueue_py.broker.redriving import Letters
-from miniqueue_py.broker.settling import BY_CONSUMER, TOO_MANY
 from miniqueue_py.http.query import Query
+from miniqueue_py.protocol.topics import REASONS
 from miniqueue_py.topic_names import check_topic_name
 
 FIRST = "first"
 """The word for the topic where a letter died first."""
-
-REASONS = (TOO_MANY, BY_CONSUMER)
 
 
 def letters_of(query: Query, now: float) -> Letters:

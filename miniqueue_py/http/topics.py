@@ -20,6 +20,7 @@ from miniqueue_py.http.letters import destination_of, letters_of
 from miniqueue_py.http.messages import as_object
 from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.query import Query
+from miniqueue_py.protocol.topics import STATES, Topic
 
 MOST_TOPICS = 1000
 """On a page of the list, which is as many as there are if nobody says otherwise."""
@@ -30,7 +31,7 @@ PEEKED_UNASKED = 10
 MOST_REDRIVEN = 10**18 - 1
 """By number; all is by no number."""
 
-STATES = {"ready": State.READY, "inFlight": State.LEASED, "delayed": State.DELAYED}
+_STATES = dict(zip(STATES, (State.READY, State.LEASED, State.DELAYED), strict=True))
 """By the words that an overview has for them."""
 
 _OVERVIEWS_A_TURN = 50
@@ -153,28 +154,28 @@ class _Topics:
 
 
 def _check_state(text: str) -> State:
-    if text not in STATES:
+    if text not in _STATES:
         raise ValueError(f"is none; known are {', '.join(STATES)}")
-    return STATES[text]
+    return _STATES[text]
 
 
 def overview_as_json(overview: Overview) -> dict[str, object]:
     """Return what is known of a topic, with the names of the wire."""
     statistics, policy, age = overview.statistics, overview.policy, overview.oldest_age_seconds
-    return {
-        "name": overview.name,
-        "ready": statistics.ready,
-        "inFlight": statistics.in_flight,
-        "delayed": statistics.delayed,
-        "bytes": statistics.bytes,
-        "oldestAgeSeconds": None if age is None else round(age, 3),
-        "published": statistics.published,
-        "delivered": statistics.delivered,
-        "acknowledged": statistics.acknowledged,
-        "expired": statistics.expired,
-        "deadLettered": statistics.buried,
-        "consumers": overview.consumers,
-        "paused": policy.is_paused,
-        "policy": policy_as_json(policy),
-        "deadLetterTopic": policy.dead_letter_of(overview.name),
-    }
+    return Topic(
+        name=overview.name,
+        ready=statistics.ready,
+        in_flight=statistics.in_flight,
+        delayed=statistics.delayed,
+        bytes=statistics.bytes,
+        oldest_age_seconds=None if age is None else round(age, 3),
+        published=statistics.published,
+        delivered=statistics.delivered,
+        acknowledged=statistics.acknowledged,
+        expired=statistics.expired,
+        dead_lettered=statistics.buried,
+        consumers=overview.consumers,
+        paused=policy.is_paused,
+        policy=policy_as_json(policy),
+        dead_letter_topic=policy.dead_letter_of(overview.name),
+    ).as_json()

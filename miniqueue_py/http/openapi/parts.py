@@ -14,9 +14,9 @@ from miniqueue_py.broker.policy import (
     MOST_DELIVERIES,
     Backoff,
 )
-from miniqueue_py.http.letters import REASONS
 from miniqueue_py.protocol.codes import all_codes
 from miniqueue_py.protocol.options import LARGEST_PRIORITY
+from miniqueue_py.protocol.topics import COUNTS, REASONS
 from miniqueue_py.topic_names import LONGEST_NAME_BYTES
 
 Part = dict[str, Any]
@@ -159,21 +159,9 @@ _POLICY = object_of(
     examples=[{"maxDeliveries": 3, "backoff": {"initial": 1, "factor": 2, "max": 60}}],
 )
 
-_COUNTS = {
-    "ready": "Waiting for a consumer.",
-    "inFlight": "With a consumer.",
-    "delayed": "Set aside until an instant.",
-    "bytes": "Of the bodies of all these.",
-    "published": "Since the topic was made, as all that follow.",
-    "delivered": "Handings-out.",
-    "acknowledged": "Done.",
-    "expired": "Removed because their ttl was over.",
-    "deadLettered": "Moved to a dead-letter topic.",
-    "consumers": "Streams and requests that want messages now.",
-}
 _TOPIC = object_of(
     {"name": TOPIC_NAME}
-    | {name: _COUNT | {"description": text} for name, text in _COUNTS.items()}
+    | {name: _COUNT | {"description": text} for name, text in COUNTS.items()}
     | {
         "oldestAgeSeconds": or_null({"type": "number", "minimum": 0}),
         "paused": {"type": "boolean"},

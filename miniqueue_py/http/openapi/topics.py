@@ -14,13 +14,8 @@ from miniqueue_py.http.openapi.parts import (
     refusals,
     shared,
 )
-from miniqueue_py.http.topics import (
-    MOST_PEEKED,
-    MOST_REDRIVEN,
-    MOST_TOPICS,
-    PEEKED_UNASKED,
-    STATES,
-)
+from miniqueue_py.http.topics import MOST_PEEKED, MOST_REDRIVEN, MOST_TOPICS, PEEKED_UNASKED
+from miniqueue_py.protocol.topics import STATES
 
 _OVERVIEW = page("The topic as it is now.", shared("schemas", "Topic"))
 DELETE = {
