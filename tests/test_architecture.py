@@ -1,4 +1,4 @@
-"""docs/architecture.md says what is true: its rooms and files are there, and no room is left out."""
+"""docs/architecture.md says what is true: its rooms and files are there, and none is left out."""
 
 import re
 from pathlib import Path
