@@ -16,6 +16,8 @@ RUN pip install --no-cache-dir .
 # Without -cert, development certificates are made in certs/ below this.
 WORKDIR /etc/miniqueue
 ENV MINIQUEUE_DB=/var/lib/miniqueue
+# Loopback would be the container's own. What -p publishes is open to whoever reaches it.
+ENV MINIQUEUE_HOST=*
 VOLUME /var/lib/miniqueue
 EXPOSE 8080
 USER 1000:0

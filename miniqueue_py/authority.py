@@ -42,7 +42,10 @@ class _Authority(NamedTuple):
 
 def issue(paths: CertificatePaths, hosts: Sequence[str], now: datetime) -> None:
     """Write a certificate for `hosts`, and first the CA where there is none."""
-    paths.authority.parent.mkdir(parents=True, exist_ok=True)
+    if not paths.authority.parent.is_dir():
+        paths.authority.parent.mkdir(parents=True)
+        # Whatever the umask: clients of other users read the CA here. Keys have their own mode.
+        paths.authority.parent.chmod(0o755)
     authority = _load_authority(paths, now) or _make_authority(paths, now)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (

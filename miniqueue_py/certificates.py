@@ -15,11 +15,21 @@ from typing import Any, cast
 
 from miniqueue_py.certificate_paths import CertificatePaths, certificate_paths
 from miniqueue_py.errors import BadSetting
+from miniqueue_py.private_files import why_not_private
 
 _RENEW_BEFORE = timedelta(days=30)
 
 # X509_V_FLAG_NO_CHECK_TIME, which ssl has no name for: `now` is ours to judge.
 _NO_CHECK_TIME = 0x200000
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a certificate says of itself."""
+
+    hosts: tuple[str, ...]
+    valid_from: datetime
+    valid_until: datetime
 
 
 def make_certificates(
@@ -42,6 +52,8 @@ def make_certificates(
 def ensure_development_certificates(directory: Path, now: datetime) -> CertificatePaths:
     """Keep what a client that trusts ca.pem accepts for 30 more days; make the rest anew."""
     paths = certificate_paths(directory)
+    if paths.authority_key.exists():
+        must_be_private("-cert", paths.authority_key)
     try:
         found = _present(paths.certificate, paths.key, trusted=paths.authority)
     except BadSetting:
@@ -51,25 +63,17 @@ def ensure_development_certificates(directory: Path, now: datetime) -> Certifica
     return make_certificates(directory, found.hosts, now)
 
 
-def check_certificate(certificate: Path, key: Path, now: datetime) -> None:
-    """Raise BadSetting unless TLS works with the two today."""
+def check_certificate(certificate: Path, key: Path, now: datetime) -> Presented:
+    """Return what a certificate says. Raises BadSetting unless TLS works with it today."""
     found = _present(certificate, key, trusted=certificate)
     if now < found.valid_from:
         raise BadSetting("-cert", f"{certificate} is not valid before {found.valid_from:%F %R} UTC")
     if now >= found.valid_until:
         raise BadSetting("-cert", f"{certificate} expired on {found.valid_until:%F %R} UTC")
+    return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Presented:
-    """What a certificate says of itself."""
-
-    hosts: tuple[str, ...]
-    valid_from: datetime
-    valid_until: datetime
-
-
-def _present(certificate: Path, key: Path, *, trusted: Path) -> _Presented:
+def _present(certificate: Path, key: Path, *, trusted: Path) -> Presented:
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     # A partial chain: the certificate itself may be all that is trusted.
@@ -94,6 +98,7 @@ def _load_trusted(client: ssl.SSLContext, trusted: Path) -> None:
 def _server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     _must_be_readable("-cert", certificate)
     _must_be_readable("-key", key)
+    must_be_private("-key", key)
 
     def refuse_password() -> str:
         # Without this, OpenSSL would ask on the terminal and wait.
@@ -111,6 +116,16 @@ def _server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     return server
 
 
+def must_be_private(flag: str, path: Path) -> None:
+    """Raise BadSetting if others can read a key, or if it cannot be looked at."""
+    try:
+        problem = why_not_private(path)
+    except OSError as error:
+        raise BadSetting(flag, f"{path}: {error.strerror}") from error
+    if problem:
+        raise BadSetting(flag, problem)
+
+
 def _must_be_readable(flag: str, path: Path) -> None:
     try:
         path.read_bytes()
@@ -118,7 +133,7 @@ def _must_be_readable(flag: str, path: Path) -> None:
         raise BadSetting(flag, f"{path}: {error.strerror}") from error
 
 
-def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> _Presented:
+def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> Presented:
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     server_side = server.wrap_bio(to_server, to_client, server_side=True)
     client_side = client.wrap_bio(to_client, to_server)
@@ -128,7 +143,7 @@ def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> _Presented:
         except ssl.SSLWantReadError:
             continue
     about = cast("dict[str, Any]", client_side.getpeercert())
-    return _Presented(
+    return Presented(
         hosts=tuple(host for _, host in about.get("subjectAltName", ())),
         valid_from=_instant(about["notBefore"]),
         valid_until=_instant(about["notAfter"]),

@@ -17,12 +17,15 @@ from miniqueue_py.dialect_address import DialectAddress, parse_dialects
 from miniqueue_py.errors import BadSetting
 from miniqueue_py.setting import (
     Setting,
+    access_setting,
     at_least_one,
     dialect_setting,
     duration,
+    host_names,
     limit_setting,
     one_of,
     only_server,
+    origins,
     path,
     setting,
     size,
@@ -62,7 +65,19 @@ class Settings:
     )
     port: int = setting("port", whole_number("0", "65535"), "8080", "0 takes any free port")
 
-    host: str = setting("host", text, "", "address to listen on; none: all of this machine's")
+    host: str = setting("host", text, "", "address to listen on; none: loopback; '*': all")
+    insecure: bool = access_setting(
+        "insecure", switch, "false", "let others listen in on -dialect ports"
+    )
+    tls_min: Literal["1.2", "1.3"] = access_setting(
+        "tls-min", one_of("1.2", "1.3"), "1.2", "the oldest version of TLS that is spoken"
+    )
+    allow_hosts: tuple[str, ...] = access_setting(
+        "allow-host", host_names, "", "a name of the broker that its certificate lacks"
+    )
+    allow_origins: tuple[str, ...] = access_setting(
+        "allow-origin", origins, "", "https://NAME, whose pages may ask from browsers"
+    )
     server: Literal["hypercorn"] = setting(
         "server", only_server, "hypercorn", "the only one there is"
     )
@@ -135,6 +150,11 @@ class Settings:
             raise BadSetting("-key", "is missing; -cert and -key go together")
         if self.key and not self.certificate:
             raise BadSetting("-cert", "is missing; -cert and -key go together")
+
+
+def has_access_control(_settings: Settings) -> bool:
+    """Tell if clients can be told apart, so that the broker may be open to all addresses."""
+    return False
 
 
 def load_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:

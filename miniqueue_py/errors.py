@@ -70,6 +70,24 @@ class EncodedBody(UnknownContentType):
         )
 
 
+class ForeignPage(MiniqueueError):
+    """A page of another site had a browser ask; -allow-origin lets one in."""
+
+    def __init__(self, origin: str | None) -> None:
+        whose = "another site" if origin is None else repr(origin)
+        super().__init__(f"a page of {whose} may not ask this broker; -allow-origin lets one in")
+
+
+class UnknownHost(MiniqueueError):
+    """The request is for a host that this broker is not; -allow-host names more."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"this broker is not {host!r}: ask by a name of its certificate or by its address; "
+            "-allow-host names more"
+        )
+
+
 class Contradiction(MiniqueueError):
     """A setting contradicts another: change one of them."""
 

@@ -1,12 +1,10 @@
 """The one place where everything is put together: storage, broker, time, doors."""
 
 import asyncio
-import gc
 import os
-import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,20 +19,25 @@ from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.broker.timekeeper import Timekeeper
 from miniqueue_py.certificate_paths import certificate_paths
-from miniqueue_py.certificates import ensure_development_certificates
+from miniqueue_py.certificates import Presented, ensure_development_certificates
 from miniqueue_py.config import Settings
-from miniqueue_py.dialect_address import DialectAddress
+from miniqueue_py.descriptors import most_connections, open_the_files_we_may
 from miniqueue_py.errors import BadSetting, NotSynced, StorageUnavailable
-from miniqueue_py.freed_memory import give_memory_back
+from miniqueue_py.freed_memory import give_memory_back, settle_memory
 from miniqueue_py.http.batch import FAREWELL_SECONDS
+from miniqueue_py.http.browsers import Browsers
 from miniqueue_py.http.dialects.options import TASKS, DialectOptions, ZapqOptions, ZoldyqOptions
 from miniqueue_py.http.doors import Desk, Doors
-from miniqueue_py.http.listener import Credentials, open_listener, url_of
+from miniqueue_py.http.listener import Credentials
 from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
 from miniqueue_py.http.servers.hypercorn import run_hypercorn
+from miniqueue_py.http.servers.tls_context import new_tls
 from miniqueue_py.http2.choose import codec_name
+from miniqueue_py.listening import open_ports, tell_listening
+from miniqueue_py.private_files import close_to_others
 from miniqueue_py.refused_start import nothing_left_if_refused
-from miniqueue_py.signals import ending_signals
+from miniqueue_py.shown_certificate import LOOK_SECONDS, ShownCertificate
+from miniqueue_py.signals import ending_signals, has_terminal
 from miniqueue_py.storage import open_storage
 from miniqueue_py.telemetry import structlog
 from miniqueue_py.telemetry.metrics import Metrics
@@ -42,10 +45,6 @@ from miniqueue_py.telemetry.observer import log_events
 from miniqueue_py.telemetry.rates import Rates
 
 log = structlog.get_logger("miniqueue")
-
-KEPT_DESCRIPTORS = 1200
-"""That connections do not get: LevelDB has up to 1,000 tables open, and there are the log,
-listeners, and handshakes that are under way."""
 
 LAST_ANSWERS_SECONDS = FAREWELL_SECONDS + 0.5
 """Beyond -drain: the last lines of streams are on their way."""
@@ -58,52 +57,64 @@ def run(settings: Settings, development_certificates: Path) -> int:
     behind then: what is made is made when all ports are bound. Raises NotSynced at the end.
     """
     codec_name()  # told here if it is wrong, and not to the first client
-    _open_the_files_we_may()
+    open_the_files_we_may()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, development_certificates))
 
 
 async def _serve(settings: Settings, development_certificates: Path) -> int:
-    stop, drained = asyncio.Event(), asyncio.Event()
-    _on_signals(stop)
-    with ExitStack() as listeners:
-        listener = _listen(listeners, settings, settings.host, settings.port)
-        url = url_of(listener)
-        ports = [
-            (address, _listen(listeners, settings, address.host, address.port, "-dialect"))
-            for address in settings.dialects
-        ]
-        dialects = [(address, url_of(port, "http")) for address, port in ports]
-        listeners.enter_context(
+    stop, drained, reload = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    _on_signals(stop, reload)
+    with ExitStack() as stack:
+        ports = open_ports(stack, settings)
+        stack.enter_context(
             nothing_left_if_refused(_made_at_start(settings, development_certificates))
         )
-        credentials = _credentials(settings, development_certificates)
-        async with _open_desk(settings) as desk:
+        connections = Connections(_connection_limits(settings))
+        browsers = Browsers(_names(settings), origins=settings.allow_origins)
+        connections.foreign = browsers.refused
+        tls = new_tls(connections, settings.tls_min)
+
+        def hear(presented: Presented) -> None:
+            browsers.set_names([*_names(settings), *presented.hosts])
+            connections.certificate_expires_at = presented.valid_until.timestamp()
+
+        certificate = ShownCertificate(
+            _credentials(settings, development_certificates), tls.show, hear
+        )
+        certificate.begin(datetime.now(UTC))
+        async with _open_desk(settings, connections) as desk:
             doors = Doors(
                 desk,
                 drain_seconds=settings.drain_seconds,
                 max_wait_seconds=settings.max_wait_seconds,
+                browsers=browsers,
                 on_error=_tell_failed,
             )
-            connections = desk.connections
+            for directory in _directories(settings):
+                _close_to_others(directory)
+            watching = asyncio.create_task(_watch(certificate, reload))
 
             async def until_drained() -> None:
                 try:
-                    _settle_memory()
-                    _tell_listening(settings, url, dialects)
+                    settle_memory()
+                    tell_listening(settings, ports)
                     loading = asyncio.create_task(doors.load())
                     await stop.wait()
                     await loading
                     await _drain(desk.broker, doors, connections, settings.drain_seconds)
                 finally:
+                    watching.cancel()
                     drained.set()
 
             async with asyncio.TaskGroup() as servers:
-                for address, port in ports:
-                    door = doors.of_dialect(address.name)
-                    servers.create_task(run_hypercorn(door, connections, port, None, drained.wait))
+                for port in ports.clear:
+                    door = doors.of_dialect(port.dialect)
+                    servers.create_task(
+                        run_hypercorn(door, connections, [port.listener], None, drained.wait)
+                    )
                 servers.create_task(
-                    run_hypercorn(doors.native, connections, listener, credentials, until_drained)
+                    run_hypercorn(doors.native, connections, ports.native, tls, until_drained)
                 )
     log.info("broker.stopped")
     return 0
@@ -123,32 +134,48 @@ def _made_at_start(settings: Settings, development_certificates: Path) -> Iterat
     if settings.certificate is None:
         made = certificate_paths(development_certificates)
         yield from (made.authority, made.authority_key, made.certificate, made.key)
+    yield from _directories(settings)
+
+
+def _directories(settings: Settings) -> Iterator[Path]:
+    """Yield where messages are kept."""
     if settings.database != "memory:":
         yield Path(settings.database.removeprefix("leveldb:"))
     if settings.zapq_snapshots is not None:
         yield settings.zapq_snapshots
 
 
-def _listen(
-    listeners: ExitStack, settings: Settings, host: str, port: int, told_by: str | None = None
-) -> socket.socket:
-    return listeners.enter_context(open_listener(host, port, settings.keepalive_seconds, told_by))
+def _close_to_others(directory: Path) -> None:
+    """Keep what was made by another version, or by hand, from other users; or warn of it."""
+    found = close_to_others(directory)
+    if found is not None:
+        is_done, mode = found
+        facts = {"directory": str(directory), "mode": f"{mode:04o}"}
+        if is_done:
+            log.info("database.closed", **facts)
+        else:
+            log.warning("database.readable", **facts)
 
 
-def _tell_listening(
-    settings: Settings, url: str, dialects: Sequence[tuple[DialectAddress, str]]
-) -> None:
-    for address, where in dialects:
-        log.info("dialect.listening", dialect=address.name, url=where, host=address.host)
-    log.info(
-        "broker.listening",
-        url=url,
-        db=settings.database,
-        fsync=settings.fsync,
-        server=settings.server,
-        http2=codec_name(),
-        pid=os.getpid(),
-    )
+def _names(settings: Settings) -> Iterator[str]:
+    """Yield what the broker is called besides what its certificate says."""
+    yield socket.gethostname()
+    yield settings.host
+    yield from (address.host for address in settings.dialects)
+    yield from settings.allow_hosts
+
+
+async def _watch(certificate: ShownCertificate, reload: asyncio.Event) -> None:
+    """Show a certificate that was renewed, at SIGHUP at once."""
+    while True:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await reload.wait()
+        except TimeoutError:
+            certificate.look(datetime.now(UTC))
+        else:
+            reload.clear()
+            certificate.reload(datetime.now(UTC))
 
 
 def _tell_failed(path: str, error: Exception) -> None:
@@ -156,7 +183,7 @@ def _tell_failed(path: str, error: Exception) -> None:
 
 
 @asynccontextmanager
-async def _open_desk(settings: Settings) -> AsyncIterator[Desk]:
+async def _open_desk(settings: Settings, connections: Connections) -> AsyncIterator[Desk]:
     """Open everything that doors stand in front of."""
     options = _dialect_options(settings)
     storage = open_storage(
@@ -186,7 +213,7 @@ async def _open_desk(settings: Settings) -> AsyncIterator[Desk]:
                 metrics,
                 task_rates,
                 options,
-                Connections(_connection_limits(settings)),
+                connections,
             )
         finally:
             ticking.cancel()
@@ -199,10 +226,8 @@ async def _open_desk(settings: Settings) -> AsyncIterator[Desk]:
 
 
 def _connection_limits(settings: Settings) -> ConnectionLimits:
-    """Return them; the store keeps descriptors of its own, whatever clients open."""
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return ConnectionLimits(
-        connections=settings.max_connections or max(1, allowed - KEPT_DESCRIPTORS),
+        connections=settings.max_connections or most_connections(),
         connections_per_address=settings.max_connections_per_address,
         keepalive_seconds=settings.keepalive_seconds,
     )
@@ -246,10 +271,11 @@ async def _drain(
         log.warning("broker.drain_cut", given_back=broker.given_back)
 
 
-def _on_signals(stop: asyncio.Event) -> None:
-    """Drain at the first SIGTERM, SIGINT or SIGHUP; leave at once, with 130, at the second.
+def _on_signals(stop: asyncio.Event, reload: asyncio.Event) -> None:
+    """Drain at the first SIGTERM or SIGINT; leave at once, with 130, at the second.
 
-    A second SIGHUP is none: where a terminal closes, the kernel and its shell both send one.
+    SIGHUP has a service reload. Where there is a terminal it says that this closes, which
+    drains; a second one is none then: the kernel and its shell both send one.
     """
 
     def stop_or_leave(number: int) -> None:
@@ -259,21 +285,7 @@ def _on_signals(stop: asyncio.Event) -> None:
 
     loop = asyncio.get_running_loop()
     for number in ending_signals():
-        loop.add_signal_handler(number, stop_or_leave, number)
-
-
-def _open_the_files_we_may() -> None:
-    """Have room for as many connections as the system allows, not for a shell's 1024.
-
-    With no descriptor left the store could open no file, and it is for operators to
-    say how many there are.
-    """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _settle_memory() -> None:
-    """Keep what start-up made out of every later collection."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+        if number == signal.SIGHUP and not has_terminal():
+            loop.add_signal_handler(number, reload.set)
+        else:
+            loop.add_signal_handler(number, stop_or_leave, number)

@@ -6,6 +6,7 @@ A parser takes the text of any source and raises ValueError with the end of a
 sentence that begins with that text.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,12 @@ from miniqueue_py.units import parse_duration, parse_size, parse_whole_number
 
 T = TypeVar("T")
 NumberT = TypeVar("NumberT", int, float)
-Chapter = Literal["", "dialects", "limits"]
+Chapter = Literal["", "access", "dialects", "limits"]
 ChoiceT = TypeVar("ChoiceT", bound=str)
+
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*", re.ASCII)
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?", re.ASCII)
 
 # Go's strconv.ParseBool, word for word.
 _YES = {"1", "t", "T", "true", "TRUE", "True"}
@@ -48,7 +53,7 @@ class Setting:
     @property
     def is_list(self) -> bool:
         """True when giving it again adds to it."""
-        return self.parse is parse_dialects
+        return self.parse in {parse_dialects, host_names, origins}
 
 
 def setting(
@@ -71,12 +76,32 @@ def limit_setting(flag: str, parse: Callable[[str], T], default: str, explanatio
     return _field(Setting(flag, parse, default, explanation, chapter="limits"), parse(default))
 
 
+def access_setting(flag: str, parse: Callable[[str], T], default: str, explanation: str) -> T:
+    """Declare one by which clients are told apart, or kept out."""
+    return _field(Setting(flag, parse, default, explanation, chapter="access"), parse(default))
+
+
 def _field(about: Setting, default: T) -> T:
     return field(default=default, metadata={"setting": about})
 
 
 def text(given: str) -> str:
     return given
+
+
+def host_names(given: str) -> tuple[str, ...]:
+    return _list_of(_HOST_NAME, "is no host name", given.lower())
+
+
+def origins(given: str) -> tuple[str, ...]:
+    return _list_of(_ORIGIN, "is no origin, such as https://app.example", given)
+
+
+def _list_of(pattern: re.Pattern[str], problem: str, given: str) -> tuple[str, ...]:
+    each = tuple(word.strip() for word in given.split(",")) if given else ()
+    if not all(map(pattern.fullmatch, each)):
+        raise ValueError(problem)
+    return each
 
 
 def storage_url(given: str) -> str:

@@ -1,5 +1,6 @@
 """Which signals ask a program to end, and which ask for nothing."""
 
+import os
 import signal
 from collections.abc import Sequence
 
@@ -12,6 +13,15 @@ def ending_signals() -> Sequence[signal.Signals]:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         ending.append(signal.SIGHUP)
     return ending
+
+
+def has_terminal() -> bool:
+    """Tell if a terminal that closes sends SIGHUP here; a service has none."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def spare_needless_signals() -> None:

@@ -60,6 +60,35 @@ def test_a_later_certificate_comes_from_the_ca_that_is_trusted_already(tmp_path:
     shake_hands(second, "queue.example")
 
 
+def test_the_ca_is_for_every_user_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        paths = make_certificates(tmp_path / "certs")
+    finally:
+        os.umask(before)
+
+    assert mode_of(paths.authority.parent) == 0o755
+    assert mode_of(paths.authority) == 0o644
+    assert mode_of(paths.key) == 0o600
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640])
+def test_a_key_of_development_that_others_could_read_is_replaced_and_of_a_ca_refused(
+    tmp_path: Path, mode: int
+) -> None:
+    paths = make_certificates(tmp_path, now=NOW)
+    leaked = paths.key.read_bytes()
+    paths.key.chmod(mode)
+
+    ensure_development_certificates(tmp_path, NOW)
+
+    assert paths.key.read_bytes() != leaked
+    assert mode_of(paths.key) == 0o600
+    paths.authority_key.chmod(mode)
+    with pytest.raises(BadSetting, match=r"ca-key.pem can be read by others .*: chmod 600 "):
+        ensure_development_certificates(tmp_path, NOW)
+
+
 def test_keys_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
     generous = os.umask(0)
     try:
@@ -206,6 +235,7 @@ def test_a_key_that_is_not_pem_is_refused(
 ) -> None:
     key = tmp_path / "key.pem"
     key.write_bytes(content)
+    key.chmod(0o600)
 
     with pytest.raises(BadSetting, match=r"^-key: .*key.pem cannot be used: it is not a private"):
         check_certificate(made.certificate, key, datetime.now(UTC))
@@ -214,6 +244,7 @@ def test_a_key_that_is_not_pem_is_refused(
 def test_a_key_of_another_kind_is_refused(made: CertificatePaths, tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
     key.write_bytes(foreign_key())
+    key.chmod(0o600)
 
     with pytest.raises(BadSetting, match=r"^-key: .*key.pem does not belong to"):
         check_certificate(made.certificate, key, datetime.now(UTC))
@@ -227,6 +258,7 @@ def test_a_key_with_a_password_is_refused_without_asking_for_it(
     locked.write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
     )
+    locked.chmod(0o600)
 
     with pytest.raises(BadSetting, match=r"^-key: .*locked.pem has a password"):
         check_certificate(made.certificate, locked, datetime.now(UTC))

@@ -249,7 +249,13 @@ def test_what_is_due_is_moved_as_many_at_a_time_as_is_told() -> None:
 
 
 def test_every_line_of_the_log_is_in_the_table_with_its_level() -> None:
-    files = ("server.py", "telemetry/observer.py", "cli/serve.py")
+    files = (
+        "server.py",
+        "listening.py",
+        "shown_certificate.py",
+        "telemetry/observer.py",
+        "cli/serve.py",
+    )
     sources = [PROJECT / "miniqueue_py" / file for file in files]
     calls = {
         (event, level)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from miniqueue_py.config import load_settings
+from miniqueue_py.descriptors import KEPT_DESCRIPTORS
 from miniqueue_py.http.servers import (
     http1_limits,
     http2_connection,
@@ -23,7 +24,6 @@ from miniqueue_py.http.servers.connections import (
     ConnectionLimits,
 )
 from miniqueue_py.http2 import codec, limits
-from miniqueue_py.server import KEPT_DESCRIPTORS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "operating.md"
 ROW = re.compile(r"^\| (.+?) \| (.+?) \| (.*?) ?\| (.*?) ?\|$", re.MULTILINE)

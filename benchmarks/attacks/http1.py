@@ -13,15 +13,15 @@ _MOST_CONNECTIONS = 50
 _PIPELINED = 10_000
 _MANY = 500_000
 
-_GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
-_PAGE = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
-_CHUNKED = b"POST /publish/e HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-_LONG = b"POST /publish/e HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
-_HEAD = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: "
-_PUBLISH = b"POST /publish/e HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+_GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+_PAGE = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+_CHUNKED = b"POST /publish/e HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+_LONG = b"POST /publish/e HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+_HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "
+_PUBLISH = b"POST /publish/e HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx"
 
 
-def _enter(name: str, pieces: Callable[[], Iterable[bytes]], *, is_reading: bool = True) -> None:
+def enter(name: str, pieces: Callable[[], Iterable[bytes]], *, is_reading: bool = True) -> None:
     """Enter an attack that says all this, on another connection when one was closed."""
 
     def send(target: Target) -> None:
@@ -68,21 +68,21 @@ def _extensions() -> Iterator[bytes]:
 _enter_slow("slow heads", _HEAD, b"y")
 _enter_slow("slow bodies", _LONG, b"y")
 _enter_slow("not a word", b"", b"")
-_enter("10,000 requests at once", lambda: over_and_over(_GET, _PIPELINED))
-_enter("10,000 publishes at once", lambda: over_and_over(_PUBLISH, _PIPELINED))
-_enter("10,000 pages at once, unread", lambda: over_and_over(_PAGE, _PIPELINED), is_reading=False)
-_enter("publishes at once, unread", lambda: over_and_over(_PUBLISH, _MANY), is_reading=False)
-_enter("chunks of one byte", lambda: over_and_over(b"1\r\nx\r\n", _MANY, behind=_CHUNKED))
-_enter("chunk extensions of 16 KB", _extensions)
-_enter(
+enter("10,000 requests at once", lambda: over_and_over(_GET, _PIPELINED))
+enter("10,000 publishes at once", lambda: over_and_over(_PUBLISH, _PIPELINED))
+enter("10,000 pages at once, unread", lambda: over_and_over(_PAGE, _PIPELINED), is_reading=False)
+enter("publishes at once, unread", lambda: over_and_over(_PUBLISH, _MANY), is_reading=False)
+enter("chunks of one byte", lambda: over_and_over(b"1\r\nx\r\n", _MANY, behind=_CHUNKED))
+enter("chunk extensions of 16 KB", _extensions)
+enter(
     "a chunk extension without end",
     lambda: over_and_over(b"x" * 1000, _MANY, behind=_CHUNKED + b"1;"),
 )
-_enter(
+enter(
     "trailers without end",
     lambda: over_and_over(b"x: y\r\n", _MANY, behind=_CHUNKED + b"1\r\nx\r\n0\r\n"),
 )
-_enter("a head without end", lambda: over_and_over(b"x: y\r\n", _MANY, behind=_HEAD + b"\r\n"))
-_enter("a target without end", lambda: over_and_over(b"x" * 1000, _MANY, behind=b"GET /"))
-_enter("empty lines", lambda: over_and_over(b"\r\n", _MANY))
-_enter("zeros in a chunk size", lambda: over_and_over(b"0" * 1000, _MANY, behind=_CHUNKED))
+enter("a head without end", lambda: over_and_over(b"x: y\r\n", _MANY, behind=_HEAD + b"\r\n"))
+enter("a target without end", lambda: over_and_over(b"x" * 1000, _MANY, behind=b"GET /"))
+enter("empty lines", lambda: over_and_over(b"\r\n", _MANY))
+enter("zeros in a chunk size", lambda: over_and_over(b"0" * 1000, _MANY, behind=_CHUNKED))

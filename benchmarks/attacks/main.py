@@ -22,14 +22,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.attacks import frame_floods, http1, readers, requests, resets, silence
+from benchmarks.attacks import (
+    frame_floods,
+    http1,
+    readers,
+    requests,
+    resets,
+    silence,
+    sockets,
+    tricks,
+)
 from benchmarks.attacks.enemy import Target
 from benchmarks.attacks.floods import ATTACKS
 from benchmarks.attacks.neighbours import Share, take_the_place_of_an_attacker, watch
 from benchmarks.broker import running_broker
 from tests.outside.server import RunningBroker
 
-_ROOMS = (requests, resets, frame_floods, silence, readers, http1)
+_ROOMS = (requests, resets, frame_floods, silence, readers, http1, sockets, tricks)
 """Each enters its attacks in ATTACKS."""
 
 LEAST_RATIO = 0.8
@@ -110,7 +119,7 @@ def main(words: Sequence[str]) -> None:
     if arguments.list:
         print(*chosen, sep="\n")
         return
-    print(f"{'attack':36}{'struck':28}{'rate':>6}{'connect':>9}{'peak':>8}{'memory':>9}", end="")
+    print(f"{'attack':50}{'struck':28}{'rate':>6}{'connect':>9}{'peak':>8}{'memory':>9}", end="")
     print(f"{'fds':>5}{'log':>5}  verdict")
     fallen = 0
     for name in chosen:
@@ -120,7 +129,7 @@ def main(words: Sequence[str]) -> None:
             outcome = _attack(name, arguments.seconds)
         fallen += outcome.verdict != "holds"
         print(
-            f"{name:36}{outcome.struck:28}{outcome.ratio:6.2f}{outcome.slowest:7.2f} s"
+            f"{name:50}{outcome.struck:28}{outcome.ratio:6.2f}{outcome.slowest:7.2f} s"
             f"{outcome.most_memory / 1e6:+5.0f} MB{outcome.memory / 1e6:+6.0f} MB"
             f"{outcome.descriptors:+5}{outcome.lines:5}  {outcome.verdict}",
             flush=True,

@@ -49,7 +49,7 @@ def _half_a_hello(target: Target) -> None:
 
 @attack("2,000 times HTTP without TLS")
 def _no_tls(target: Target) -> None:
-    _sockets(target, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    _sockets(target, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
 
 def _hold(name: str, first: bytes, trickle: bytes = b"") -> None:

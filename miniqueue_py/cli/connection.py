@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from miniqueue_py.certificate_paths import certificate_paths
+from miniqueue_py.errors import BadParameter
+from miniqueue_py.private_files import why_not_private
 
 if TYPE_CHECKING:
     from miniqueue_py.client import Client
+
+_TOKEN_FILE = "MINIQUEUE_TOKEN_FILE"  # noqa: S105  it is no token
+"""Names a file with the token, which others cannot read."""
 
 DEFAULT_URL = "https://localhost:8080"
 
@@ -36,9 +41,8 @@ def add_connection_options(parser: ArgumentParser) -> None:
     options.add_argument("--client-key", metavar="FILE", help="its private key")
     options.add_argument(
         "--token",
-        default=os.environ.get("MINIQUEUE_TOKEN") or None,
         metavar="TOKEN",
-        help="sent as a Bearer token; better in MINIQUEUE_TOKEN",
+        help="sent as Bearer; better in MINIQUEUE_TOKEN, or _TOKEN_FILE",
     )
 
 
@@ -64,7 +68,7 @@ def credentials(options: Namespace) -> dict[str, Any]:
         "pin": options.pin,
         "certificate": options.client_cert,
         "key": options.client_key,
-        "token": options.token,
+        "token": _token(options),
     }
 
 
@@ -75,3 +79,27 @@ def _authority(options: Namespace) -> str | None:
         return named
     ours = certificate_paths(Path("certs")).authority
     return str(ours) if ours.is_file() else None
+
+
+def _token(options: Namespace) -> str | None:
+    """Return the token, by the first that says one. Raises BadParameter."""
+    if options.token is not None:
+        return str(options.token)
+    if token := os.environ.get("MINIQUEUE_TOKEN"):
+        return token
+    named = os.environ.get(_TOKEN_FILE)
+    return _read_token(named) if named else None
+
+
+def _read_token(file: str) -> str:
+    try:
+        problem = why_not_private(Path(file))
+        token = Path(file).read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a token"
+        raise BadParameter(_TOKEN_FILE, f"{file}: {reason}") from None
+    if problem:
+        raise BadParameter(_TOKEN_FILE, problem)
+    if not token:
+        raise BadParameter(_TOKEN_FILE, f"{file} is empty")
+    return token

@@ -1,5 +1,6 @@
 """`miniqueue repair`: make a database out of what can be read of a damaged one."""
 
+import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ def repair(words: Sequence[str]) -> int:
     from miniqueue_py.storage.ordered.offline.repair import repaired  # noqa: PLC0415
 
     options = parser().parse_args(words)
+    os.umask(0o077)  # LevelDB asks for 755 and 644
     try:
         with repaired(options.directory) as made:
             _tell(made)

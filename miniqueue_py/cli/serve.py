@@ -4,14 +4,13 @@ import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from miniqueue_py.certificates import check_certificate
 from miniqueue_py.config import Settings, load_settings, settings_table
 from miniqueue_py.descriptor_writer import unblocked_stderr
 from miniqueue_py.errors import BadSetting
+from miniqueue_py.setting import Chapter
 from miniqueue_py.telemetry.logs import configure_logs, dropped_line
 
 _CERTIFICATES = Path("certs")
@@ -31,8 +30,11 @@ the broker's own port, and where -dialect says, in clear HTTP:
         once for several. ZOLDYQ_PORT and ZOLDYQ_HOST do the same for zoldyq."""
 _DIALECTS_TAIL = "ZOLDYQ_LOG_LEVEL stands in for -level."
 _LIMITS_HEAD = "What clients may take together, with the defaults (docs/operating.md has more):"
+_ACCESS_HEAD = """\
+Who reaches the broker, and how, with the defaults. Lists have commas, or the
+flag again; docs/operating.md has more:"""
 _TAIL = """\
-More flags: miniqueue serve -h limits, miniqueue serve -h dialects.
+More flags: miniqueue serve -h access, ... -h limits, ... -h dialects.
 A flag wins over its variable (MINIQUEUE_MAX_MSGS), and that over the file."""
 
 
@@ -43,8 +45,8 @@ def serve(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
         return 0
     settings = load_settings(argv, environ)
     _refuse_the_root(settings)
-    if settings.certificate and settings.key:
-        check_certificate(settings.certificate, settings.key, datetime.now(UTC))
+    # What is made is nobody else's: LevelDB asks for 755 and 644.
+    os.umask(0o077)
     told = dropped_line(human=settings.human, stream=sys.stderr)
     with unblocked_stderr(told) as stream:
         configure_logs(settings.level, human=settings.human, stream=stream)
@@ -72,15 +74,20 @@ def parser() -> ArgumentParser:
 def _help_of(argv: Sequence[str]) -> str:
     if "dialects" in argv:
         return _dialects_help()
-    return _limits_help() if "limits" in argv else _help_text()
+    if "limits" in argv:
+        return _chapter_help(_LIMITS_HEAD, "limits")
+    return _chapter_help(_ACCESS_HEAD, "access") if "access" in argv else _help_text()
 
 
-def _limits_help() -> str:
-    told = [each for _, each in settings_table() if each.chapter == "limits"]
+def _chapter_help(head: str, chapter: Chapter) -> str:
+    told = [each for _, each in settings_table() if each.chapter == chapter]
     return "\n".join(
         [
-            _LIMITS_HEAD,
-            *(f"  -{each.flag} {each.default}\n        {each.explanation}" for each in told),
+            head,
+            *(
+                f"  -{each.flag} {each.default}".rstrip() + f"\n        {each.explanation}"
+                for each in told
+            ),
         ]
     )
 

@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 from miniqueue_py.errors import MiniqueueError
 from miniqueue_py.http.asgi import App, ClientGone, Receive, Scope, Send
+from miniqueue_py.http.browsers import ORIGIN, SITE, Browsers
 from miniqueue_py.http.exchange import Exchange, Handler
-from miniqueue_py.http.problems import FAILED
-from miniqueue_py.http.sockets import refuse
+from miniqueue_py.http.problems import FAILED, problem_of
+from miniqueue_py.http.sockets import answer_handshake, refuse
 
 Route = Callable[[Exchange], Handler]
 """Returns who answers an exchange. Raises MiniqueueError, which answers it."""
@@ -22,6 +23,9 @@ class Door:
 
     A connection calls `open` for each request that has come, `fail` with what a
     handler raises, and `close` once for each that was opened, when it is over.
+
+    Pages of other sites are refused, see browsers.py, but for a GET of the `harmless`
+    paths: what is there tells nothing of messages.
     """
 
     def __init__(
@@ -29,10 +33,14 @@ class Door:
         route: Route,
         *,
         sockets: App | None = None,
+        browsers: Browsers | None = None,
+        harmless: frozenset[bytes] = frozenset(),
         on_error: Callable[[str, Exception], None],
     ) -> None:
         self._sockets = sockets or refuse
         self._route = route
+        self._browsers = Browsers(()) if browsers is None else browsers
+        self._harmless = harmless
         self._on_error = on_error
         self._open = 0
         self._idle: asyncio.Event | None = None
@@ -48,7 +56,14 @@ class Door:
     def open(self, exchange: Exchange) -> Handler:
         """Return who answers; it may have done so already."""
         self._open += 1
+        request = exchange.request
         try:
+            if (
+                request.host not in self._browsers.known_hosts
+                or SITE in request.first
+                or ORIGIN in request.first
+            ) and not (request.path in self._harmless and request.method in _LOOKS):
+                self._browsers.check(request.host, request.scheme, request.first)
             return self._route(exchange)
         except Exception as error:  # noqa: BLE001  the boundary: see `fail`
             handler = Handler()
@@ -59,6 +74,14 @@ class Door:
         """Serve a WebSocket, from its handshake on, until it is over."""
         self._open += 1
         try:
+            fields: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+            scheme = "https" if scope["scheme"] == "wss" else "http"
+            try:
+                self._browsers.check(fields.get(b"host", b""), scheme, fields)
+            except MiniqueueError as error:
+                await receive()  # the wish to connect
+                await answer_handshake(send, *problem_of(error))
+                return
             await self._sockets(scope, receive, send)
         except ClientGone:
             return
@@ -87,6 +110,8 @@ class Door:
         else:
             exchange.respond(*answer)
 
+
+_LOOKS = {"GET", "HEAD"}
 
 _INTERNAL_ERROR = 1011
 """RFC 6455, section 7.4.1."""

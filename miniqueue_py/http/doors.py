@@ -9,7 +9,8 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.http.asgi import App
 from miniqueue_py.http.asgi_exchange import AsgiRoute
-from miniqueue_py.http.dialects.options import DialectOptions
+from miniqueue_py.http.browsers import Browsers
+from miniqueue_py.http.dialects.options import TASKS, DialectOptions
 from miniqueue_py.http.dialects.registry import Dialects
 from miniqueue_py.http.dialects.zoldyq_sockets import ZoldyqSockets
 from miniqueue_py.http.door import Door
@@ -19,6 +20,9 @@ from miniqueue_py.http.sockets import below
 from miniqueue_py.http.streams import Streams
 from miniqueue_py.telemetry.metrics import Metrics
 from miniqueue_py.telemetry.rates import Rates
+
+HARMLESS = frozenset({b"/healthz", b"/readyz", b"/tasks", b"/tasks/"})
+"""For supervisors, who ask by any name, and links to the dashboard, whose figures are elsewhere."""
 
 
 class Desk(NamedTuple):
@@ -42,8 +46,10 @@ class Doors:
         *,
         drain_seconds: float,
         max_wait_seconds: float,
+        browsers: Browsers,
         on_error: Callable[[str, Exception], None],
     ) -> None:
+        self._browsers = browsers
         self._on_error = on_error
         self._dialects = Dialects(
             desk.broker, desk.administration, desk.snapshots, desk.task_rates, desk.options
@@ -62,7 +68,11 @@ class Doors:
         )
         self._sockets = ZoldyqSockets(self._dialects.zoldyq)
         self.native = Door(
-            self._streams.route, sockets=below(b"/zoldyq", self._sockets), on_error=on_error
+            self._streams.route,
+            sockets=below(b"/zoldyq", self._sockets),
+            browsers=browsers,
+            harmless=HARMLESS,
+            on_error=on_error,
         )
         self._all = [self.native]
 
@@ -70,7 +80,14 @@ class Doors:
         """Return a door behind which that dialect has every path."""
         sockets = self._sockets if name == "zoldyq" else None
         route = self._dialects.busy[name].at_root(AsgiRoute(self._pages.at_root(name)))
-        door = Door(route, sockets=sockets, on_error=self._on_error)
+        harmless = frozenset({b"/"} if name == TASKS else ())
+        door = Door(
+            route,
+            sockets=sockets,
+            browsers=self._browsers,
+            harmless=harmless,
+            on_error=self._on_error,
+        )
         self._all.append(door)
         return door
 

@@ -30,7 +30,17 @@ ROOM_BYTES = 1 << 16
 class Request:
     """What was asked for."""
 
-    __slots__ = ("client", "first", "headers", "http_version", "method", "path", "query", "scheme")
+    __slots__ = (
+        "client",
+        "first",
+        "headers",
+        "host",
+        "http_version",
+        "method",
+        "path",
+        "query",
+        "scheme",
+    )
 
     def __init__(  # noqa: PLR0913, PLR0917  a request has as many parts
         self,
@@ -41,6 +51,7 @@ class Request:
         http_version: str,
         scheme: str,
         client: tuple[str, int],
+        authority: bytes | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -49,6 +60,8 @@ class Request:
         self.headers = headers
         self.first = dict(reversed(headers))
         """The first header of each (lower-case) name."""
+        self.host = self.first.get(b"host", b"") if authority is None else authority
+        """Whom it is for, as it is spelled: `:authority` of HTTP/2, or Host."""
         self.http_version = http_version
         """"2", "1.1" or "1.0"."""
         self.scheme = scheme

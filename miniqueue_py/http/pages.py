@@ -8,12 +8,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from miniqueue_py.http.asgi import App, Headers, Receive, Scope, Send, respond
-from miniqueue_py.http.problems import problem
 
 _NOWHERE = b"/-/-/-/-"
 """No application has a page there, and each says so in its own way."""
 
-_BAD_HOST = "the Host of the request is no name: a label of it is empty, or longer than 63 bytes"
+_UNSEEN = {b"cookie", b"host"}
 
 
 class Pages:
@@ -65,18 +64,13 @@ async def ask_page(app: App, scope: Scope, path: bytes, receive: Receive, send: 
 
     Its path is raw, because a %2F in a topic's name is a bad name and not
     another page. What no page of ours looks at and Quart stumbles over is
-    left out.
+    left out: a Host that is no name raises before Quart has a request.
     """
-    from werkzeug.exceptions import BadHost  # noqa: PLC0415  as the applications: not at the start
-
     if not path.startswith(b"/") or path.startswith(b"//"):
         path = _NOWHERE  # Quart would take it for an address
-    headers = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
+    headers = [(name, value) for name, value in scope["headers"] if name not in _UNSEEN]
     seen = {**scope, "path": path.decode("latin-1"), "raw_path": path, "headers": headers}
-    try:
-        await app(seen, receive, send)
-    except BadHost:  # raised before Quart has a request, and so past its error handlers
-        await respond(send, *problem(400, _BAD_HOST))
+    await app(seen, receive, send)
 
 
 def _to_folder(scope: Scope, name: bytes) -> Headers:

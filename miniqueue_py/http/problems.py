@@ -17,6 +17,8 @@ _STATUSES: dict[type[errors.MiniqueueError], int] = {
     errors.UnknownContentType: 415,
     errors.KeyReused: 422,
     errors.BadRequest: 400,
+    errors.ForeignPage: 403,
+    errors.UnknownHost: 421,
     errors.TopicNotFound: 404,
     errors.Contradiction: 409,
     errors.TopicFull: 429,

@@ -21,6 +21,8 @@ _CODES: dict[type[errors.MiniqueueError], str] = {
     errors.UnknownContentType: "unknown_content_type",
     errors.KeyReused: "key_reused",
     errors.BadRequest: "bad_request",
+    errors.ForeignPage: "foreign_page",
+    errors.UnknownHost: "unknown_host",
     errors.Contradiction: "contradiction",
     errors.TopicNotFound: "topic_not_found",
     errors.NoSuchDelivery: "no_such_delivery",

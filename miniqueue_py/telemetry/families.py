@@ -59,6 +59,9 @@ class ConnectionFigures(Protocol):
     @property
     def struck(self) -> Mapping[str, int]: ...
 
+    certificate_expires_at: float | None
+    foreign: Mapping[str, int]
+
     def __len__(self) -> int: ...
 
 
@@ -113,6 +116,20 @@ def connection_families(connections: ConnectionFigures) -> Iterator[Metric]:
     for limit, count in connections.struck.items():
         family.add_metric([limit], count)
     yield family
+    foreign = CounterMetricFamily(
+        "miniqueue_foreign_requests",
+        "Requests refused for the page they came from, or the host they were for.",
+        labels=["reason"],
+    )
+    for reason, count in connections.foreign.items():
+        foreign.add_metric([reason], count)
+    yield foreign
+    if connections.certificate_expires_at is not None:
+        yield GaugeMetricFamily(
+            "miniqueue_certificate_expires_timestamp_seconds",
+            "When the certificate that is shown expires.",
+            connections.certificate_expires_at,
+        )
 
 
 def topic_families(topics: Mapping[str, Figures]) -> Iterator[Metric]:

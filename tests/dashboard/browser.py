@@ -27,7 +27,7 @@ _LOST = "Failed to load resource"
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
+async def chromium(*words: str) -> AsyncIterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         absent("chromium is not installed")
@@ -35,7 +35,7 @@ async def chromium() -> AsyncIterator[Browser]:
     alone = ("--no-sandbox",) if os.geteuid() == 0 else ()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=program, args=[*_QUIET, *alone], timeout=60_000
+            executable_path=program, args=[*_QUIET, *alone, *words], timeout=60_000
         )
         try:
             yield browser

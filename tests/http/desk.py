@@ -12,6 +12,7 @@ from miniqueue_py.http.app import create_app
 from miniqueue_py.http.asgi import Receive, Scope, Send
 from miniqueue_py.http.asgi_exchange import AsgiRoute
 from miniqueue_py.http.door import Door
+from miniqueue_py.http.doors import HARMLESS
 from miniqueue_py.http.pages import ask_page
 from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
 from miniqueue_py.http.streams import Streams
@@ -39,15 +40,16 @@ class Desk:
             AsgiRoute(self._ask_page),
             drain_seconds=1.0,
             max_wait_seconds=max_wait_seconds,
-            on_error=self._stumble,
+            on_error=self.stumble,
         )
-        self.door = Door(streams.route, on_error=self._stumble)
+        self.route = streams.route
+        self.door = Door(self.route, harmless=HARMLESS, on_error=self.stumble)
 
     async def _ask_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask in this turn of the loop: Pages make the application in a thread first."""
         await ask_page(self.pages, scope, scope["raw_path"], receive, send)
 
-    def _stumble(self, _path: str, error: Exception) -> None:
+    def stumble(self, _path: str, error: Exception) -> None:
         self.stumbles.append(error)
 
     async def publish(self, topic: str, *bodies: bytes, **terms: Any) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from miniqueue_py.http.browsers import Browsers
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.exchange import Exchange, Handler, WholeBody
 from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
@@ -139,7 +140,11 @@ class Peer:
         self.handlers: list[Heard] = []
         self.errors: list[Exception] = []
         self.pages: dict[str, Callable[[Exchange], Handler]] = pages
-        self.door = Door(self._route, on_error=lambda _path, error: self.errors.append(error))
+        self.door = Door(
+            self._route,
+            browsers=Browsers(["a", "b", "x"]),
+            on_error=lambda _path, error: self.errors.append(error),
+        )
         self.connections = Connections(limits or ConnectionLimits())
         self.connection = Http1Connection(
             self.door, self.connections, ("127.0.0.1", 1), scheme="http"

@@ -13,6 +13,7 @@ import h2.connection
 import h2.events
 from h2.settings import SettingCodes
 
+from miniqueue_py.http.browsers import Browsers
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.exchange import Exchange, Handler
 from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
@@ -112,7 +113,11 @@ class Peer:
         self.timers = Timers()
         self.stumbles: list[Exception] = []
         self.connections = Connections(limits)
-        self.door = Door(route, on_error=lambda _path, error: self.stumbles.append(error))
+        self.door = Door(
+            route,
+            browsers=Browsers(["a"]),
+            on_error=lambda _path, error: self.stumbles.append(error),
+        )
         with _time_of(self.timers):
             self.connection = Http2Connection(self.door, self.connections, ("192.0.2.1", 5))
         self.wire = Wire()

@@ -69,7 +69,9 @@ def as_application(door: Door) -> App:
         query = scope["query_string"].decode("latin-1")
         target = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
         headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in scope["headers"]
+            if name != b"host"  # its own name for us
         }
         exchange = Exchange(door, scope["method"], target, headers=headers)
         has_more = True

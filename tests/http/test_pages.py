@@ -143,7 +143,6 @@ async def _shake_hands(door: Door, path: bytes) -> list[Event]:
     async def send(event: Event) -> None:
         sent.append(event)
 
-    await door.converse(
-        {"type": "websocket", "path": path.decode(), "raw_path": path}, receive, send
-    )
+    scope = {"type": "websocket", "scheme": "wss", "path": path.decode(), "raw_path": path}
+    await door.converse({**scope, "headers": [(b"host", b"localhost")]}, receive, send)
     return sent

@@ -10,6 +10,7 @@ import pytest
 
 from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.certificates import make_certificates
+from miniqueue_py.http.browsers import Browsers
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.exchange import Exchange, Handler
 from miniqueue_py.http.servers.websocket_connection import (
@@ -63,7 +64,9 @@ class Place:
         self.sockets = Sockets()
         self.errors: list[Exception] = []
         self._certificates = certificates
-        self._door = Door(Done, sockets=self.sockets, on_error=self._note_error)
+        self._door = Door(
+            Done, sockets=self.sockets, browsers=Browsers(["a"]), on_error=self._note_error
+        )
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:

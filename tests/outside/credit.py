@@ -31,6 +31,8 @@ class Taken(NamedTuple):
 class CreditConsumer(Consumer):
     """One stream on /subscribe that said `INIT n`."""
 
+    facts_of_errors = ({"code"}, {"code", "id"})
+
     @classmethod
     async def with_credit(
         cls, connection: Connection, topic: str, credit: int, lease: str | None = None

@@ -172,7 +172,7 @@ FRAMES = st.one_of(
 # What may come as HTTP/1.1.
 
 _HTTP1_HEADERS = [
-    *(b"Content-Length: 0", b"Content-Length: 3", b"Content-Length: -1", b"Host: x"),
+    *(b"Content-Length: 0", b"Content-Length: 3", b"Content-Length: -1", b"Host: localhost"),
     *(b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip", b"Expect: 100-continue"),
     *(b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAAP__", b"HTTP2-Settings: AAMA"),
     *(b"Upgrade: websocket", b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", b"X: \xff\x00"),
@@ -186,7 +186,7 @@ _HTTP1_LINES = [
     *(b"PRI * HTTP/2.0", b"SM", b"", b"3", b"ACK", b"0", b"ffffffffffffffff", b"\xff\xfe"),
 ]
 _HTTP1_REQUESTS = st.builds(
-    lambda line, headers: b"\r\n".join([line, b"Host: x", *headers, b"", b""]),
+    lambda line, headers: b"\r\n".join([line, b"Host: localhost", *headers, b"", b""]),
     st.sampled_from(_HTTP1_LINES),
     st.lists(st.sampled_from(_HTTP1_HEADERS), max_size=4),
 )
@@ -208,6 +208,6 @@ _HALF_A_CLIENT_HELLO = b"\x16\x03\x01\x00\x80\x01\x00\x00\x7c\x03\x03"
 TLS = st.one_of(
     st.binary(max_size=300),
     st.binary(max_size=100).map(lambda rest: _HALF_A_CLIENT_HELLO + rest),
-    st.just(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+    st.just(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     st.just(HANDSHAKE),
 )

@@ -43,6 +43,8 @@ class RunningBroker:
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._lines: list[str] = []
+        self._read_up_to: dict[str, int] = {}
+        """By event, the lines that `wait_for_fact` has looked at."""
         self._news = threading.Condition()
         self.host, self.port = "", 0
 
@@ -99,6 +101,20 @@ class RunningBroker:
         """Everything written to stderr so far, of all runs."""
         with self._news:
             return list(self._lines)
+
+    def wait_for_fact(self, event: str) -> dict[str, Any]:
+        """Wait until the log has another line of that event than it had at the last call."""
+        deadline = time.monotonic() + self._start_timeout
+        with self._news:
+            while True:
+                since = self._read_up_to.get(event, 0)
+                for number, line in enumerate(self._lines[since:], since + 1):
+                    if parse_fact(line).get("event") == event:
+                        self._read_up_to[event] = number
+                        return parse_fact(line)
+                left = deadline - time.monotonic()
+                assert left > 0, f"no {event} came; the log:\n" + "\n".join(self._lines)
+                self._news.wait(min(left, 0.2))
 
     def rss_bytes(self) -> int:
         return self._bytes_of("VmRSS")

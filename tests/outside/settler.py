@@ -12,7 +12,7 @@ import base64
 from collections import Counter, deque
 from typing import Self
 
-from tests.outside.consumer import UNRECOGNISED, Consumer
+from tests.outside.consumer import Consumer, is_unrecognised
 from tests.outside.wire import Connection
 
 CARRIED_OUT = 1
@@ -72,10 +72,10 @@ async def drain(connection: Connection, topic: str, *, look_again_after: float =
             # The word nobody knows is answered in any case.
             await consumer.send("PING")
             line = await consumer.stream.read_line(LONG)
-            if line == UNRECOGNISED:
+            if is_unrecognised(line):
                 break
             received.append(base64.b64decode(line["msg"]))
-            assert await consumer.stream.read_line(LONG) == UNRECOGNISED
+            assert is_unrecognised(await consumer.stream.read_line(LONG))
             await consumer.send("ACK")
         if not is_last:
             await asyncio.sleep(look_again_after)

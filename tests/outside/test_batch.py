@@ -144,7 +144,7 @@ async def test_a_bad_line_is_named_and_nothing_behind_it_is_stored(
     batch.stream.end()
 
     last = await batch.last_line()
-    assert last.keys() == {"error", "line", "status"}
+    assert last.keys() == {"error", "code", "line", "status"}
     assert last["line"] == 7
     assert problem in last["error"]
     assert await rest_of(connection, topic) == [b"%d" % number for number in range(5)]

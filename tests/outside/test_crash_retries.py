@@ -10,7 +10,7 @@ from collections import deque
 
 import pytest
 
-from tests.outside.consumer import UNRECOGNISED
+from tests.outside.consumer import is_unrecognised
 from tests.outside.credit import CreditConsumer, Taken, rest_of
 from tests.outside.fates import Fates, Word
 from tests.outside.lives import Fuse, connect, live_once
@@ -102,7 +102,7 @@ class Run:
         """Whatever was delivered up to now."""
         held = []
         await consumer.send("PING")
-        while (line := await consumer.stream.read_line(LONG)) != UNRECOGNISED:
+        while not is_unrecognised(line := await consumer.stream.read_line(LONG)):
             taken = Taken.of(line)
             self.fates.check_delivery(taken)
             held.append(taken)

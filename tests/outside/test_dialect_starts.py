@@ -73,7 +73,7 @@ def test_the_variables_of_zoldyq(
     monkeypatch.setenv("ZOLDYQ_MAX_QUEUES", "1")
     monkeypatch.setenv("ZOLDYQ_LOG_LEVEL", "info")
 
-    port = urlsplit(dialect_url(start_broker(), "zoldyq")).port
+    port = urlsplit(dialect_url(start_broker("-insecure"), "zoldyq")).port
     url = f"http://127.0.0.2:{port}"  # which is another one than the default's
     first = httpx.post(f"{url}/queues/emails/enqueue", json={"payload": 1})
     second = httpx.post(f"{url}/queues/webhooks/enqueue", json={"payload": 1})

@@ -115,7 +115,7 @@ def test_the_broker_is_not_root() -> None:
 
 def test_messages_are_in_a_volume_and_the_entry_point_is_the_program() -> None:
     assert values("VOLUME") == ["/var/lib/miniqueue"]
-    assert values("ENV") == ["MINIQUEUE_DB=/var/lib/miniqueue"]
+    assert values("ENV") == ["MINIQUEUE_DB=/var/lib/miniqueue", "MINIQUEUE_HOST=*"]
     assert values("ENTRYPOINT") == ['["miniqueue"]']
     assert len(values("HEALTHCHECK")) == 1
 

@@ -12,7 +12,7 @@ from tests.outside.server import RunningBroker, parse_fact
 
 pytestmark = pytest.mark.anyio
 
-HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: [::]\r\n"
 PUBLISH = request(1, b"/publish/first", flags=END_HEADERS | END_STREAM)
 ENQUEUE = request(1, b"/enqueue", flags=END_HEADERS | END_STREAM)
 
@@ -64,7 +64,8 @@ def test_http_2_may_begin_with_a_few_bytes_in_clear(
 def test_a_post_that_begins_with_a_few_bytes_is_one(
     broker: RunningBroker, clear_port: int, size: int
 ) -> None:
-    post = b"POST /enqueue HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
+    fields = b"Host: localhost\r\nContent-Length: 2\r\nConnection: close\r\n"
+    post = b"POST /enqueue HTTP/1.1\r\n" + fields + b"\r\nhi"
     with RawConnection(clear_port, None) as raw:
         raw.send(post[:size], post[size:])
 
@@ -116,7 +117,7 @@ def test_tls_to_a_port_in_clear_is_answered_in_clear(
 @pytest.mark.parametrize("version", ["1.2", "2.0", "3.0"])
 def test_another_version_of_http_is_told(broker: RunningBroker, version: str) -> None:
     with RawConnection(broker.port, broker.ca, ["http/1.1"]) as raw:
-        raw.send(f"GET /healthz HTTP/{version}\r\nHost: x\r\n\r\n".encode())
+        raw.send(f"GET /healthz HTTP/{version}\r\nHost: [::]\r\n\r\n".encode())
 
         raw.read_until(lambda received: received.endswith(b"}\n"))
         assert raw.received.startswith(b"HTTP/1.1 505 HTTP Version Not Supported\r\n")
@@ -135,7 +136,7 @@ def test_http_1_0_keeps_its_connection_if_asked(broker: RunningBroker) -> None:
 @pytest.mark.parametrize("target", ["https://other:1/healthz", "http://x/topics?max=1"])
 def test_a_target_may_be_absolute(broker: RunningBroker, target: str) -> None:
     with RawConnection(broker.port, broker.ca, ["http/1.1"]) as raw:
-        raw.send(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        raw.send(f"GET {target} HTTP/1.1\r\nHost: [::]\r\nConnection: close\r\n\r\n".encode())
 
         raw.read_until(lambda _: False)
         assert raw.received.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -149,7 +150,9 @@ def test_a_length_and_chunks_are_refused_and_the_connection_closed(
     broker: RunningBroker, fields: bytes
 ) -> None:
     with RawConnection(broker.port, broker.ca, ["http/1.1"]) as raw:
-        raw.send(b"POST /publish/x HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n3\r\nabc\r\n0\r\n\r\n")
+        raw.send(
+            b"POST /publish/x HTTP/1.1\r\nHost: [::]\r\n" + fields + b"\r\n3\r\nabc\r\n0\r\n\r\n"
+        )
         raw.send(HEALTH + b"\r\n")
 
         raw.read_until(lambda _: False)

@@ -65,7 +65,7 @@ async def test_a_client_that_keeps_nothing_alive_is_closed_after_its_answer(
     for version, header in ((b"1.1", b"Connection: close"), (b"1.0", b"X: y")):
         with RawConnection(broker.port, broker.ca, ["http/1.1"]) as raw:
             raw.send(
-                b"POST /publish/%b HTTP/%b\r\nHost: x\r\n%b\r\nContent-Length: 5\r\n\r\nhello"
+                b"POST /publish/%b HTTP/%b\r\nHost: [::]\r\n%b\r\nContent-Length: 5\r\n\r\nhello"
                 % (topic.encode(), version, header)
             )
             raw.read_until(lambda _: False)
@@ -166,7 +166,7 @@ async def test_head_is_answered_without_a_body(
     assert (over_2.status, over_2.body) == (status, b"")
 
     with RawConnection(broker.port, broker.ca, ["http/1.1"]) as raw:
-        head = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        head = f"HEAD {path} HTTP/1.1\r\nHost: [::]\r\nConnection: close\r\n\r\n"
         raw.send(head.encode())
         raw.read_until(lambda _: False)
         assert raw.received.startswith(b"HTTP/1.1 %d" % status)
@@ -180,7 +180,7 @@ def test_chunks_behind_a_refused_request_keep_no_connection(
     broker: RunningBroker, path: str, status: int
 ) -> None:
     with RawConnection(broker.port, broker.ca, ["http/1.1"]) as raw:
-        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: [::]\r\nTransfer-Encoding: chunked\r\n\r\n"
         raw.send(head.encode() + b"1\r\nx\r\n" * 50)
         raw.read_until(lambda _: False)
         assert raw.has_ended
@@ -190,7 +190,7 @@ def test_chunks_behind_a_refused_request_keep_no_connection(
 @pytest.mark.parametrize("path", ["/publish/x", "/settle/x", "/zapq/enqueue", "/tasks/task"])
 def test_chunks_that_are_none_are_the_clients_fault(broker: RunningBroker, path: str) -> None:
     with RawConnection(broker.port, broker.ca, ["http/1.1"]) as raw:
-        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: [::]\r\nTransfer-Encoding: chunked\r\n\r\n"
         raw.send(head.encode() + b"3\r\nabc\r\n-5\r\nabc")
         raw.read_until(lambda received: b"\r\n\r\n" in received)
         assert raw.received.startswith(b"HTTP/1.1 400")
@@ -212,7 +212,7 @@ async def test_a_header_of_100_kb_is_refused(
         assert status in (400, 431)
 
     with RawConnection(broker.port, broker.ca, ["http/1.1"]) as raw:
-        head = f"POST /publish/{topic} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"
+        head = f"POST /publish/{topic} HTTP/1.1\r\nHost: [::]\r\nContent-Length: 0\r\n"
         raw.send(f"{head}X-Huge: {HUGE}\r\n\r\n".encode())
         raw.read_until(lambda received: b"\r\n\r\n" in received)
         assert raw.received.startswith(b"HTTP/1.1 431")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.outside.consumer import UNRECOGNISED, Consumer, publish
+from tests.outside.consumer import Consumer, is_unrecognised, publish
 from tests.outside.credit import CreditConsumer, rest_of
 from tests.outside.curl import CurlSubscription
 from tests.outside.pages import expect_counts, set_policy
@@ -75,10 +75,9 @@ async def test_touch_keeps_what_is_held(connection: Connection, topic: str) -> N
     # The other message tells how time goes: its lease runs out twice.
     for number in (2, 3):
         await consumer.expect_next(b"left", number=number)
-        line: dict[str, object] = {**UNRECOGNISED}
-        while line == UNRECOGNISED:
+        await consumer.send("TOUCH 1", "PING")
+        while is_unrecognised(line := await consumer.stream.read_line()):
             await consumer.send("TOUCH 1", "PING")
-            line = await consumer.stream.read_line()
         assert line == {"expired": number}
 
     await consumer.send("ACK 1")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.terminal import Terminal
 from tests.outside.consumer import Consumer, publish
 from tests.outside.server import PROJECT, RunningBroker, StartBroker, listening_url
 from tests.outside.wire import Connection
@@ -22,7 +23,7 @@ def send(broker: RunningBroker, number: int) -> None:
     os.kill(broker.pid, number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_it_drains_and_ends_with_0(
     start_broker: StartBroker, topic: str, number: signal.Signals
 ) -> None:
@@ -52,21 +53,33 @@ async def test_it_does_nothing(
     assert await asyncio.to_thread(broker.wait) == 0
 
 
-async def test_a_terminal_that_closes_and_says_so_twice_lets_it_drain(
+async def test_a_service_reloads_at_sighup_and_its_streams_go_on(
     start_broker: StartBroker, topic: str
 ) -> None:
-    broker = start_broker("-drain", "30s")
+    broker = start_broker()
     async with await Connection.open(broker.port, broker.ca) as connection:
-        await publish(connection, topic, b"1")
+        await publish(connection, topic, b"1", b"2")
         consumer = await Consumer.holding(connection, topic, b"1")
 
-        send(broker, signal.SIGHUP)
-        await consumer.expect_closing()
-        send(broker, signal.SIGHUP)
-        assert (await connection.request("GET", "/healthz")).status == 200
-        send(broker, signal.SIGTERM)
+        for _ in range(2):
+            send(broker, signal.SIGHUP)
+            await asyncio.to_thread(broker.wait_for_fact, "certificate.reloaded")
+        await consumer.send("ACK")
 
-        assert await asyncio.to_thread(broker.wait) == 130
+        await consumer.expect(b"2")
+        assert not any("broker.draining" in line for line in broker.log_lines())
+
+
+def test_a_terminal_that_closes_and_says_so_twice_lets_it_drain(tmp_path: Path) -> None:
+    words = ["serve", "-host", "127.0.0.1", "-port", "0", "-db", str(tmp_path / "db")]
+    with Terminal([*words, "-drain", "30s", "-level", "info"]) as terminal:
+        terminal.wait_for("broker.listening")
+        os.kill(terminal.pid, signal.SIGHUP)
+        os.kill(terminal.pid, signal.SIGHUP)
+
+        terminal.wait_for("broker.draining")
+        assert terminal.wait() == 0
+        assert "certificate.reloaded" not in terminal.text
 
 
 def test_under_nohup_it_does_not_hear_the_terminal_close(tmp_path: Path) -> None:

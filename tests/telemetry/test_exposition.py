@@ -36,7 +36,10 @@ def broker() -> Broker:
 def exposition(broker: Broker) -> Exposition:
     storage = broker._storage
     administration = Administration(broker, storage, Observers())
-    return Exposition(Metrics(), broker, administration, Connections(ConnectionLimits()))
+    connections = Connections(ConnectionLimits())
+    connections.certificate_expires_at = 1_800_000_000.0
+    connections.foreign = {"host": 1, "origin": 0}
+    return Exposition(Metrics(), broker, administration, connections)
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from miniqueue_py.http.dialects.zoldyq_dequeuing import Dequeuing
 from miniqueue_py.http.dialects.zoldyq_enqueuing import Enqueuing
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
 from miniqueue_py.http.names import topic_name
-from miniqueue_py.http.problems import Headers, problem, problem_of
+from miniqueue_py.http.problems import problem, problem_of
+from miniqueue_py.http.sockets import answer_handshake
 
 _PACED = "miniqueue.socket"
-_HTTP = "websocket.http.response"
 
 _QUEUES = b"/queues/"
 
@@ -39,12 +39,12 @@ class ZoldyqSockets:
         try:
             socket = self._find(scope, receive, send)
         except MiniqueueError as error:
-            await _refuse(send, *problem_of(error))
+            await answer_handshake(send, *problem_of(error))
             return
         if socket is None:
-            await _refuse(send, *problem(404, "page not found"))
+            await answer_handshake(send, *problem(404, "page not found"))
         elif self._queues.broker.is_draining:
-            await _refuse(send, *problem(503, "the broker is draining"))
+            await answer_handshake(send, *problem(503, "the broker is draining"))
         else:
             self._open.add(socket)
             try:
@@ -60,9 +60,3 @@ class ZoldyqSockets:
             return None
         peer = Peer(receive, send, scope["extensions"][_PACED]["has_left"])
         return kind(self._queues, topic_name(segment), peer)
-
-
-async def _refuse(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """Answer a handshake as a request."""
-    await send({"type": f"{_HTTP}.start", "status": status, "headers": headers})
-    await send({"type": f"{_HTTP}.body", "body": body, "more_body": False})

@@ -16,7 +16,10 @@ are streams in both directions: docs/protocol.md tells of them.
 
 Topics need not be made. The Content-Type of a request does not matter. \
 A query parameter that is unknown is refused, but with `POST /publish/{topic}` and \
-`DELETE /{topic}`, which are MiniQueue's own and ignore it.\
+`DELETE /{topic}`, which are MiniQueue's own and ignore it.
+
+What a page of another site has a browser ask is refused with 403, and a request for a host \
+that the broker is not with 421.\
 """
 
 

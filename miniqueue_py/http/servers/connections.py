@@ -68,6 +68,10 @@ class Connections:
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
+        self.certificate_expires_at: float | None = None
+        """By the wall clock, if there is one to be shown."""
+        self.foreign: Mapping[str, int] = {}
+        """Requests that were refused by browsers.py, by reason."""
         self._struck = dict.fromkeys(LIMITS, 0)
         self.unsent_bytes = 0
         """Of answers that peers have not taken."""

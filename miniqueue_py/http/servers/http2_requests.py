@@ -126,7 +126,8 @@ class Http2Requests:
             pseudo[name] = value
         path, _, query = pseudo.get(b":path", b"").partition(b"?")
         method, plain = pseudo.get(b":method", b"").decode("latin-1"), headers[len(pseudo) :]
-        request = Request(method, path, query, plain, "2", self._scheme, self._client)
+        authority = pseudo.get(b":authority")
+        request = Request(method, path, query, plain, "2", self._scheme, self._client, authority)
         exchange = self._streams[stream_id] = Http2Exchange(self, stream_id, request)
         exchange.is_whole = ends
         handler = self.door.open(exchange)

@@ -12,8 +12,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from hypercorn.asyncio import run, serve
@@ -21,11 +20,9 @@ from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config
 
 from miniqueue_py.http.door import Door
-from miniqueue_py.http.listener import Credentials
 from miniqueue_py.http.servers.connections import Connections
 from miniqueue_py.http.servers.http1_connection import Http1Connection
 from miniqueue_py.http.servers.http2_connection import Http2Connection
-from miniqueue_py.http.servers.tls_context import make_context
 
 HANDSHAKE_SECONDS = 10.0
 FIRST_BYTE_SECONDS = 10.0
@@ -50,16 +47,16 @@ CUT_SECONDS = 2.0
 async def run_hypercorn(
     door: Door,
     connections: Connections,
-    listener: socket.socket,
-    credentials: Credentials | None,
+    listeners: Sequence[socket.socket],
+    tls: ssl.SSLContext | None,
     until: Callable[[], Awaitable[object]],
 ) -> None:
-    """Serve a door on a bound socket until `until` returns, which does the draining.
+    """Serve a door on bound sockets until `until` returns, which does the draining.
 
-    The credentials are a certificate and its key; without them it is in clear.
+    Without TLS it is in clear.
     """
     run.TCPServer = HandingOver  # type: ignore[attr-defined]
-    config = make_config(door, connections, listener, credentials)
+    config = make_config(door, connections, listeners, tls)
     drained = asyncio.Event()
 
     async def trigger() -> None:
@@ -92,25 +89,26 @@ class DoorConfig(Config):
     door: Door
     connections: Connections
 
+    tls: ssl.SSLContext | None
+
+    @property
+    def ssl_enabled(self) -> bool:
+        return self.tls is not None
+
     def create_ssl_context(self) -> ssl.SSLContext | None:
-        if self.certfile is None or self.keyfile is None:
-            return None
-        credentials = Path(self.certfile), Path(self.keyfile)
-        return make_context(credentials, self.ciphers, self.alpn_protocols, self.connections)
+        return self.tls
 
 
 def make_config(
     door: Door,
     connections: Connections,
-    listener: socket.socket,
-    credentials: Credentials | None,
+    listeners: Sequence[socket.socket],
+    tls: ssl.SSLContext | None,
 ) -> DoorConfig:
-    """Return the settings for a bound socket, which is the server's from now on."""
+    """Return the settings for bound sockets, which are the server's from now on."""
     config = DoorConfig()
-    config.door, config.connections = door, connections
-    config.bind = [f"fd://{listener.detach()}"]
-    if credentials is not None:
-        config.certfile, config.keyfile = map(str, credentials)
+    config.door, config.connections, config.tls = door, connections, tls
+    config.bind = [f"fd://{listener.detach()}" for listener in listeners]
     config.backlog = 1024
     config.ssl_handshake_timeout = HANDSHAKE_SECONDS
     config.graceful_timeout = 2 * (GRACE_SECONDS + CUT_SECONDS)

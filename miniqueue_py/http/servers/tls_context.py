@@ -6,7 +6,7 @@ has them: no record of TLS begins with a letter, and every request does.
 """
 
 import ssl
-from typing import Any
+from typing import Any, Literal
 
 from miniqueue_py.http.listener import Credentials
 from miniqueue_py.http.problems import problem
@@ -19,32 +19,53 @@ _NOBODY = ""
 NEEDS_TLS = "this port speaks TLS: ask for https://, and trust the broker's certificate"
 
 
-def make_context(
-    credentials: Credentials, ciphers: str, protocols: list[str], connections: Connections
-) -> ssl.SSLContext:
-    """Return TLS 1.2 or later (RFC 9113, section 9.2) for a certificate and its key."""
-    context = _Context(ssl.PROTOCOL_TLS_SERVER)
-    context.connections = connections
-    context.set_ciphers(ciphers)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_COMPRESSION
-    context.set_alpn_protocols(protocols)
-    context.load_cert_chain(*credentials)
-    return context
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Of TLS 1.2; those of 1.3 are all of this kind: forward secret, and authenticated."""
+
+_PROTOCOLS = ("h2", "http/1.1")
 
 
-class _Context(ssl.SSLContext):
+class ServerTls(ssl.SSLContext):
+    """What a port is given for its life. `show` changes what new connections see.
+
+    A connection keeps what it began with.
+    """
+
     connections: Connections
+    minimum: ssl.TLSVersion
+    _current: ssl.SSLContext
+
+    def show(self, credentials: Credentials) -> None:
+        """Show that certificate, by its key. Raises ssl.SSLError and OSError, and changes nothing.
+
+        TLS is 1.2 or later (RFC 9113, section 9.2).
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.sslobject_class = _Object
+        context.set_ciphers(CIPHERS)
+        context.minimum_version = self.minimum
+        context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+        context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
+        context.set_alpn_protocols(list(_PROTOCOLS))
+        context.load_cert_chain(*credentials)
+        self._current = context
 
     def wrap_bio(
         self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *more: Any, **named: Any
     ) -> ssl.SSLObject:
-        self.sslobject_class = _Object
-        wrapped = super().wrap_bio(incoming, outgoing, *more, **named)
-        assert isinstance(wrapped, _Object)  # noqa: S101  the line above says so
+        wrapped = self._current.wrap_bio(incoming, outgoing, *more, **named)
+        assert isinstance(wrapped, _Object)  # noqa: S101  `show` says so
         wrapped.incoming, wrapped.outgoing = incoming, outgoing
         wrapped.connections = self.connections
         return wrapped
+
+
+def new_tls(connections: Connections, minimum: Literal["1.2", "1.3"] = "1.2") -> ServerTls:
+    """Return one that shows nothing yet."""
+    tls = ServerTls(ssl.PROTOCOL_TLS_SERVER)
+    tls.connections = connections
+    tls.minimum = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[minimum]
+    return tls
 
 
 class _Object(ssl.SSLObject):
