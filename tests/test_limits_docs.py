@@ -9,7 +9,7 @@ from miniqueue_py.http.servers import (
     http1_limits,
     http2_connection,
     http2_exchange,
-    http2_requests,
+    http2_limits,
     http2_watch,
     hypercorn,
     kept_bodies,
@@ -46,8 +46,8 @@ def rate(kind: str) -> str:
 
 def test_the_table_has_the_limits_of_the_code() -> None:
     defaults = ConnectionLimits()
-    settings = http2_requests.SETTINGS
-    windows = (settings[codec.INITIAL_WINDOW_SIZE], http2_requests.CONNECTION_WINDOW_BYTES)
+    settings = http2_limits.SETTINGS
+    windows = (settings[codec.INITIAL_WINDOW_SIZE], http2_limits.CONNECTION_WINDOW_BYTES)
     expected = {
         "connections of all ports, with those in their handshake": (
             f"less {KEPT_DESCRIPTORS:,} for the store"
@@ -76,7 +76,7 @@ def test_the_table_has_the_limits_of_the_code() -> None:
         ),
         "answers that a connection has not taken": (
             f"{size(page_queue.CONNECTION_UNSENT_BYTES)}, then no further page is made; "
-            f"{size(http2_requests.CRAMMED_BYTES)}, then"
+            f"{size(http2_limits.CRAMMED_BYTES)}, then"
         ),
         "answers that all have not taken": size(MOST_UNSENT_BYTES),
         "pages made at once for a connection": f"{page_queue.MOST_PAGES}",
@@ -86,6 +86,7 @@ def test_the_table_has_the_limits_of_the_code() -> None:
         ),
         "streams of a connection": f"{settings[codec.MAX_CONCURRENT_STREAMS]:,}",
         "windows of a request, and of a connection": ", ".join(map(size, windows)),
+        "a frame of HTTP/2": size(settings[codec.MAX_FRAME_SIZE]),
         "header fields of a request": f"{limits.MOST_HEADER_FIELDS}",
         "bytes of its header list": size(limits.MOST_HEADER_BYTES),
         "CONTINUATION frames": f"{limits.MOST_CONTINUATIONS}",
@@ -94,7 +95,7 @@ def test_the_table_has_the_limits_of_the_code() -> None:
         "SETTINGS": rate("settings"),
         "WINDOW_UPDATE": rate("windows"),
         "streams that are reset, by either side": rate("resets"),
-        f"DATA of less than {http2_requests.CRUMB_BYTES} bytes": rate("crumbs"),
+        f"DATA of less than {http2_limits.CRUMB_BYTES} bytes": rate("crumbs"),
         "parsed of a connection before others have their turn": (
             f"{size(http2_connection.TURN_BYTES)}, {http2_connection.BEGUN_A_TURN} requests"
         ),

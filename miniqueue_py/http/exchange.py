@@ -28,7 +28,7 @@ ROOM_BYTES = 1 << 16
 
 
 class Request:
-    """What was asked for."""
+    """What was asked for. Several exchanges may have one in common, so nobody changes it."""
 
     __slots__ = (
         "client",
@@ -204,10 +204,18 @@ class WholeBody(Handler):
             raise self.too_long(self._longest)
         self._chunks.append(chunk)
 
-    def on_end(self) -> None:
+    def on_end(self, chunk: bytes = b"") -> None:
+        """Take the end, and perhaps the last piece with it, which nothing is granted for."""
+        self._size += len(chunk)
+        if self._size > self._longest:
+            raise self.too_long(self._longest)
         if self._declared is not None and self._declared != self._size:
             raise BodyCutShort(self._declared, self._size)
-        self.on_whole(self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks))
+        if self._chunks:
+            if chunk:
+                self._chunks.append(chunk)
+            chunk = b"".join(self._chunks)
+        self.on_whole(chunk)
 
     def on_whole(self, body: bytes) -> None:
         """Take the body, all of it."""

@@ -186,10 +186,6 @@ class Codec(Protocol):
         """Ask for a sign of life; 8 bytes."""
         ...
 
-    def announce_end(self) -> None:
-        """Tell the peer to begin nothing more; streams go on (a server's graceful GOAWAY)."""
-        ...
-
     def end(self, code: int = NO_ERROR) -> None:
         """Say GOAWAY: it is broken from now on, and nothing more is told.
 

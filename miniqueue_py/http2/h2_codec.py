@@ -144,10 +144,6 @@ class H2Codec:
         if not self.is_broken:
             self._engine.ping(data)
 
-    def announce_end(self) -> None:
-        if not (self._is_client or self.is_broken):
-            self._sender.say(frames.goaway(frames.LAST_POSSIBLE_STREAM, NO_ERROR))
-
     def end(self, code: int = NO_ERROR) -> None:
         if not self.is_broken:
             self._sender.gather(NO_BOUND)

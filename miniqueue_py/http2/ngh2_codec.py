@@ -93,7 +93,7 @@ class Ngh2Codec:
         self._highest = 0
         """The last stream of the peer's that was told."""
         self._silenced: set[int] = set()
-        """Streams that are to end without a word: what comes on one is granted unseen."""
+        """They are to end without a word: what comes on such a stream is granted unseen."""
         self._incremental: set[int] = set()
         self._reset_by_peer = 0
         # Bound once: these are the hot path.
@@ -102,6 +102,7 @@ class Ngh2Codec:
         self._receive_data = self._engine.receive_data
         self._new_events = self._engine.events
         self._data_to_send = self._engine.data_to_send
+        self._remote_window = self._engine.stream_remote_window_size
         self._acknowledge = self._engine.acknowledge_received_data
         self._send_data = self._engine.send_data
         self._send_response = self._engine.send_response
@@ -139,7 +140,12 @@ class Ngh2Codec:
             if isinstance(event, DataReceived) and event.stream_id not in silenced:
                 self._ungranted += len(event.data)
                 self._on_data(event.stream_id, event.data, event.end_stream)
-            elif isinstance(event, RequestReceived) and self._is_open(event.stream_id):
+            elif isinstance(event, RequestReceived):
+                try:
+                    self._remote_window(event.stream_id)
+                except _GONE:  # it was reset meanwhile
+                    self._tell_rare(event)
+                    continue
                 self._highest = event.stream_id
                 self._on_headers(event.stream_id, event.headers, event.end_stream)
                 most_headers -= 1
@@ -197,7 +203,8 @@ class Ngh2Codec:
             pass
 
     def reset(self, stream_id: int, code: int) -> None:
-        if self._is_open(stream_id):
+        with suppress(*_GONE):
+            self._remote_window(stream_id)  # is it there?
             self._silenced.add(stream_id)
             self._engine.reset_stream(stream_id, code)
 
@@ -219,11 +226,6 @@ class Ngh2Codec:
     def ping(self, data: bytes) -> None:
         with suppress(ConnectionStateError):
             self._engine.ping(data)
-
-    def announce_end(self) -> None:
-        if self._is_server:
-            with suppress(ConnectionStateError):
-                self._engine.send_shutdown_notice()
 
     def end(self, code: int = NO_ERROR) -> None:
         if not self.is_broken:
@@ -261,7 +263,7 @@ class Ngh2Codec:
             self._tell_of_connection(event)
 
     def _tell_of_connection(self, event: Event) -> None:
-        match event:
+        match event:  # not interim responses, nor what nobody asked for
             case ngh2.SettingsReceived(settings=settings):
                 self._receiver.on_settings(settings)
                 self._receiver.on_window(0)
@@ -271,20 +273,11 @@ class Ngh2Codec:
                 self._receiver.on_pong(data)
             case ngh2.GoAwayReceived(last_stream_id=last, error_code=code):
                 self._receiver.on_goaway(last, code)
-            case _:
-                pass  # interim responses, SETTINGS acknowledged, and what nobody asked for
 
     def _tell_broken(self, stream_id: int, code: int) -> None:
         if stream_id != self._reset_by_peer:
             self._mend_window()
         self._receiver.on_closed(stream_id, code)
-
-    def _is_open(self, stream_id: int) -> bool:
-        try:
-            self._engine.stream_remote_window_size(stream_id)
-        except _GONE:
-            return False
-        return True
 
     def _mend_window(self) -> None:
         """Give back what the engine lost with malformed streams; it never says how much.

@@ -10,7 +10,12 @@ from collections.abc import Callable
 
 from miniqueue_py.http2.choose import NewCodec
 from miniqueue_py.http2.codec import CANCEL, NO_ERROR, REFUSED_STREAM
-from miniqueue_py.testing import check_codec_flow, check_codec_streams, check_codec_violations
+from miniqueue_py.testing import (
+    check_codec_ends,
+    check_codec_flow,
+    check_codec_streams,
+    check_codec_violations,
+)
 from miniqueue_py.testing.codecs import (
     ANSWER,
     MANY,
@@ -125,8 +130,10 @@ def check_an_announced_end_lets_streams_go_on(new_client: NewCodec, new_server: 
     client, server = joined(new_client, new_server)
     stream_id = client.codec.open(REQUEST)
     exchange(client, server)
-    server.codec.announce_end()
-    late = client.codec.open(REQUEST)  # it was on its way
+    late = client.codec.open(REQUEST)
+    on_its_way = client.say()
+    client.hear(goaway((1 << 31) - 1))  # what a server says that is to be closed soon
+    server.hear(on_its_way)
     exchange(client, server)
     assert client.told == [("goaway", (1 << 31) - 1, NO_ERROR)]
     assert takes_no_more(client)
@@ -140,13 +147,6 @@ def check_an_announced_end_lets_streams_go_on(new_client: NewCodec, new_server: 
     assert [client.body(each) for each in (stream_id, late)] == [b"answer"] * 2
     assert not server.codec.is_broken
     assert client.codec.is_broken  # there is nothing left for it
-
-
-def check_a_client_announces_nothing(new_client: NewCodec, new_server: NewCodec) -> None:
-    client, server = joined(new_client, new_server)
-    client.codec.announce_end()
-    exchange(client, server)
-    assert server.told == []
 
 
 def check_what_was_sent_leaves_before_the_end(new_client: NewCodec, new_server: NewCodec) -> None:
@@ -195,7 +195,6 @@ def check_every_verb_is_harmless_behind_the_end(new_client: NewCodec, new_server
         codec.reset(stream_id, CANCEL)
         codec.grant(stream_id, 1)
         codec.ping(b"12345678")
-        codec.announce_end()
         codec.end()
         codec.feed(SETTINGS)
         assert not codec.dispatch(MANY)
@@ -218,7 +217,7 @@ def check_streams_above_the_last_one_are_told(new_client: NewCodec, _: NewCodec)
     assert (0, 1, first, b"question") in frames_of(client.say())
 
 
-_PARTS = (check_codec_streams, check_codec_flow, check_codec_violations)
+_PARTS = (check_codec_streams, check_codec_ends, check_codec_flow, check_codec_violations)
 
 CHECKS: tuple[Check, ...] = (
     *(

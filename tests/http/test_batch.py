@@ -61,11 +61,24 @@ async def test_line_of_json_says_what_is_asked_for_its_message(wire: Wire) -> No
 
 async def test_key_that_is_known_stores_nothing_and_its_line_is_confirmed(wire: Wire) -> None:
     async with wire.batch(NDJSON) as stream:
-        await stream.say(line(b"1", key="a") + line(b"2", key="a") + line(b"3"), is_last=True)
+        await stream.say(line(b"1", key="a") + line(b"1", key="a") + line(b"3"), is_last=True)
         await stream.answer()
 
     assert stream.values[-1] == published(3)
     assert wire.kept() == [b"1", b"3"]
+
+
+async def test_key_of_another_message_is_a_bad_line_and_nothing_behind_it_is_stored(
+    wire: Wire,
+) -> None:
+    async with wire.batch(NDJSON) as stream:
+        await stream.say(line(b"1", key="a") + line(b"2", key="a") + line(b"3"), is_last=True)
+        await stream.answer()
+
+    confirmed, refused = stream.values
+    assert confirmed == published(1)
+    assert (refused["line"], refused["status"], refused["code"]) == (2, 422, "key_reused")
+    assert wire.kept() == [b"1"]
 
 
 async def test_deliveries_of_a_subscription_are_lines_of_a_batch(wire: Wire) -> None:

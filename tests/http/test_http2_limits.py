@@ -17,7 +17,7 @@ from hyperframe.frame import (
 from miniqueue_py.http.exchange import ROOM_BYTES, Exchange, Handler, WholeBody
 from miniqueue_py.http.servers.connections import MOST_UNSENT_BYTES
 from miniqueue_py.http.servers.http2_connection import MOST_HEARD_BYTES
-from miniqueue_py.http.servers.http2_requests import CRAMMED_BYTES
+from miniqueue_py.http.servers.http2_limits import CRAMMED_BYTES
 from miniqueue_py.http.servers.page_queue import CONNECTION_UNSENT_BYTES
 from miniqueue_py.http.servers.room_line import LOOKS_A_TURN
 from miniqueue_py.http2.codec import ENHANCE_YOUR_CALM

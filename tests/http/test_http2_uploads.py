@@ -25,6 +25,17 @@ class Length(WholeBody):
         self.exchange.respond(200, [], b"%d" % len(body))
 
 
+async def test_a_client_may_send_half_a_window_in_one_frame() -> None:
+    peer = Peer(Length)
+    number = await peer.begin()
+    most = peer.http2.max_outbound_frame_size
+
+    await peer.say(number, bytes(most), is_last=True)
+
+    assert most == peer.http2.remote_settings.initial_window_size // 2 == 131_072
+    assert peer.body(number) == b"131072"
+
+
 async def test_an_upload_is_refused_when_all_that_is_kept_is_too_much(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -35,7 +35,7 @@ async def expect_new(connection: Connection, topic: str, key: str, body: bytes) 
 
 
 async def expect_duplicate(connection: Connection, topic: str, key: str, of: str) -> None:
-    response = await publish_under(connection, topic, key, b"again")
+    response = await publish_under(connection, topic, key, b"1")
     assert response.status == 200
     assert response.headers["miniqueue-duplicate"] == "true"
     assert response.headers["miniqueue-message-id"] == of
@@ -76,7 +76,7 @@ async def test_another_key_and_another_topic_are_not_affected(
 
 async def test_many_at_once_under_one_key_store_one(connection: Connection, topic: str) -> None:
     responses = await asyncio.gather(
-        *(publish_under(connection, topic, "k", b"%d" % number) for number in range(50))
+        *(publish_under(connection, topic, "k", b"1") for _ in range(50))
     )
 
     assert sorted(response.status for response in responses) == [200] * 49 + [201]
@@ -84,9 +84,19 @@ async def test_many_at_once_under_one_key_store_one(connection: Connection, topi
     assert len(await rest_of(connection, topic)) == 1
 
 
+async def test_a_key_is_refused_for_another_message(connection: Connection, topic: str) -> None:
+    await expect_new(connection, topic, "k", b"1")
+
+    response = await publish_under(connection, topic, "k", b"2")
+
+    assert response.status == 422
+    assert b"'k' was used for another message" in response.body
+    assert await rest_of(connection, topic) == [b"1"]
+
+
 async def test_a_line_of_a_batch_may_have_a_key(connection: Connection, topic: str) -> None:
     first = await expect_new(connection, topic, "a", b"1")
-    lines = [entry(b"again", key="a"), entry(b"2", key="b"), entry(b"2 again", key="b")]
+    lines = [entry(b"1", key="a"), entry(b"2", key="b"), entry(b"2", key="b")]
 
     await publish_lines(connection, topic, [*lines, entry(b"3")], JSON)
 
@@ -128,7 +138,7 @@ async def test_a_key_is_forgotten_when_its_window_is_over(
     await expect_duplicate(connection, topic, "k", of=first)
 
     async with asyncio.timeout(PATIENCE):
-        while (await publish_under(connection, topic, "k", b"2")).status == 200:
+        while (await publish_under(connection, topic, "k", b"2")).status == 422:
             continue
 
     assert await rest_of(connection, topic) == [b"1", b"2"]

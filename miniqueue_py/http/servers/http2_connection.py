@@ -13,7 +13,8 @@ from typing import cast
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.servers.connections import Connections
 from miniqueue_py.http.servers.gone_codec import GONE
-from miniqueue_py.http.servers.http2_requests import MAX_STREAMS, Http2Requests
+from miniqueue_py.http.servers.http2_limits import MAX_STREAMS
+from miniqueue_py.http.servers.http2_requests import Http2Requests
 from miniqueue_py.http.servers.http2_watch import Http2Watch
 from miniqueue_py.http.servers.page_queue import CONNECTION_UNSENT_BYTES
 from miniqueue_py.http2.codec import ENHANCE_YOUR_CALM
@@ -125,7 +126,8 @@ class Http2Connection(asyncio.Protocol):
             self._has_more = self._codec.dispatch(BEGUN_A_TURN)
         finally:
             self._is_in_turn = False
-        if limit := self._requests.find_excess():
+        buckets = self._requests.buckets
+        if (buckets.counts or buckets.is_brimming) and (limit := self._requests.find_excess()):
             # Nothing more of what it sent is looked at.
             self._note_struck(limit)
             self._unparsed.clear()
@@ -136,7 +138,8 @@ class Http2Connection(asyncio.Protocol):
             if not self._is_held:
                 self._loop.call_soon(self._go_on)
         self._flush()
-        self._set_reading()
+        if self._is_blocked or self._has_more or self._unparsed or not self._is_reading:
+            self._set_reading()
 
     def _go_on(self) -> None:
         if self._is_closed:
@@ -191,12 +194,9 @@ class Http2Connection(asyncio.Protocol):
         self._requests.note_taken(has_written=has_written)
         if self._codec.is_broken and not self._requests.is_goodbye_said:
             self._note_struck("protocol")
-        if self._codec.is_broken or (self._is_over and not len(self._requests)):
+        is_over = self._is_draining or self._requests.is_goodbye_said or self._watch.is_idle
+        if self._codec.is_broken or (is_over and not len(self._requests)):
             self._close()
-
-    @property
-    def _is_over(self) -> bool:
-        return self._is_draining or self._requests.is_goodbye_said or self._watch.is_idle
 
     # Ending
 

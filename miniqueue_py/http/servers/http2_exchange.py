@@ -125,10 +125,7 @@ class Http2Exchange:
         self._requests.flush_soon()
 
     def keep(self, size: int) -> None:
-        if self.is_whole:  # nothing more comes, so there is nothing to bound
-            self._requests.codec.grant(self.stream_id, size)
-        else:
-            self._requests.keep(self, size)
+        self._requests.keep(self, size)
 
     def when_room(self, start: Callable[[], None]) -> None:
         self._requests.when_room(self, start)

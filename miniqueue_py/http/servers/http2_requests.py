@@ -8,11 +8,19 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from miniqueue_py.http.door import Door
-from miniqueue_py.http.exchange import ROOM_BYTES, Request
+from miniqueue_py.http.exchange import ROOM_BYTES, WholeBody
 from miniqueue_py.http.servers.buckets import Buckets
 from miniqueue_py.http.servers.connections import MOST_UNSENT_BYTES, Connections
 from miniqueue_py.http.servers.gone_codec import GONE
 from miniqueue_py.http.servers.http2_exchange import NOBODY, Http2Exchange
+from miniqueue_py.http.servers.http2_heads import Heads
+from miniqueue_py.http.servers.http2_limits import (
+    CONNECTION_WINDOW_BYTES,
+    CRAMMED_BYTES,
+    CRUMB_BYTES,
+    KEEP_ALIVE,
+    SETTINGS,
+)
 from miniqueue_py.http.servers.kept_bodies import KeptBodies
 from miniqueue_py.http.servers.lingering import Lingering
 from miniqueue_py.http.servers.page_queue import CONNECTION_UNSENT_BYTES, PageQueue
@@ -20,30 +28,6 @@ from miniqueue_py.http.servers.room_line import RoomLine
 from miniqueue_py.http2 import codec as http2
 from miniqueue_py.http2.choose import new_codec
 from miniqueue_py.http2.codec import Codec
-
-MAX_STREAMS = 10_000
-"""Open at once on a connection. One more is refused, and the others go on; a peer that has
-confirmed that it knows the bound breaks a rule then, and libnghttp2 ends the connection."""
-
-CONNECTION_WINDOW_BYTES = 1 << 24
-"""Of request bodies, that may come before they are granted."""
-
-SETTINGS = {
-    http2.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
-    http2.INITIAL_WINDOW_SIZE: 1 << 18,
-    http2.MAX_HEADER_LIST_SIZE: 1 << 16,
-}
-
-CRAMMED_BYTES = 1 << 24
-"""Unsent on one connection, past which none of its streams is given anything. Below it, one
-with nothing queued is: consumers that do not read must not starve those beside them."""
-
-CRUMB_BYTES = 8
-"""A piece of a body that is shorter counts, unless it is the last: see buckets.py."""
-
-KEEP_ALIVE = b"miniqueu"
-
-_COLON = ord(":")
 
 
 class Http2Requests:
@@ -80,8 +64,7 @@ class Http2Requests:
         self.is_asked = False
         """It was asked for a sign of life, and gave none yet."""
         self._connections = connections
-        self._client = client
-        self._scheme = scheme
+        self._heads = Heads(scheme, client)
         self._loop = asyncio.get_running_loop()
         self._streams: dict[int, Http2Exchange] = {}
         self.rooms = RoomLine()
@@ -90,7 +73,7 @@ class Http2Requests:
         )
         self._kept = KeptBodies(connections)
         self._lingering = Lingering(self.codec, self._forget, flush_soon)
-        self._buckets = Buckets(self._loop.time())
+        self.buckets = Buckets(self._loop.time())
         self._excess = ""
         self._quiet_since = self._loop.time()
         """When the last request ended, if none is under way."""
@@ -107,8 +90,8 @@ class Http2Requests:
 
     def find_excess(self) -> str:
         """Return the name of a limit that the peer went past, or ""."""
-        if self._buckets.counts and not self._excess:
-            self._excess = self._buckets.find_empty(self._loop.time())
+        if self.buckets.counts and not self._excess:
+            self._excess = self.buckets.find_empty(self._loop.time())
         return self._excess
 
     # What the codec says
@@ -116,18 +99,12 @@ class Http2Requests:
     def on_headers(
         self, stream_id: int, headers: tuple[tuple[bytes, bytes], ...], ends: bool
     ) -> None:
-        if self._buckets.is_brimming and self.find_excess():
+        if self.buckets.is_brimming and self.find_excess():
             return  # in the read that went too far; the connection ends behind it
         self.has_heard = True
-        pseudo: dict[bytes, bytes] = {}
-        for name, value in headers:
-            if name[0] != _COLON:
-                break
-            pseudo[name] = value
-        path, _, query = pseudo.get(b":path", b"").partition(b"?")
-        method, plain = pseudo.get(b":method", b"").decode("latin-1"), headers[len(pseudo) :]
-        authority = pseudo.get(b":authority")
-        request = Request(method, path, query, plain, "2", self._scheme, self._client, authority)
+        # Publishers ask for the same again and again.
+        heads = self._heads
+        request = heads.last if headers == heads.last_headers else heads.read(headers)
         exchange = self._streams[stream_id] = Http2Exchange(self, stream_id, request)
         exchange.is_whole = ends
         handler = self.door.open(exchange)
@@ -139,11 +116,11 @@ class Http2Requests:
                 handler.on_end()
             except Exception as error:  # noqa: BLE001  the boundary: see Door.fail
                 self.door.fail(exchange, handler, error)
-        elif not exchange.is_begun and request.header(b"expect") is not None:
+        elif not exchange.is_begun and b"expect" in request.first:
             self.codec.inform(stream_id, [(b":status", b"100")])
 
     def on_data(self, stream_id: int, data: bytes, ends: bool) -> None:
-        if self._buckets.is_brimming and self.find_excess():
+        if self.buckets.is_brimming and self.find_excess():
             return
         self.has_heard = True
         exchange = self._streams.get(stream_id)
@@ -153,13 +130,17 @@ class Http2Requests:
         if ends:
             exchange.is_whole = True
         elif len(data) < CRUMB_BYTES:
-            self._buckets.count("crumbs")
+            self.buckets.count("crumbs")
         if exchange.is_over:
             self._lingering.drop(exchange, len(data))
             return
         handler = exchange.handler
         exchange.came += len(data)
         try:
+            if ends and isinstance(handler, WholeBody):
+                self.codec.grant(stream_id, len(data))
+                handler.on_end(data)  # most bodies come in one piece
+                return
             if data:
                 handler.on_body(data)
             if ends and not exchange.is_over:
@@ -168,23 +149,23 @@ class Http2Requests:
             self.door.fail(exchange, handler, error)
 
     def on_closed(self, stream_id: int, code: int) -> None:  # noqa: ARG002  the codec's word
-        self._buckets.count("resets")
+        self.buckets.count("resets")
         exchange = self._streams.get(stream_id)
         if exchange is not None:
             self._drop(exchange)
 
     def on_window(self, stream_id: int) -> None:  # noqa: ARG002  the codec's word
         self.has_heard = True
-        self._buckets.count("windows")
+        self.buckets.count("windows")
 
     def on_settings(self, settings: Mapping[int, int]) -> None:  # noqa: ARG002  likewise
         self.has_heard = True
-        self._buckets.count("settings")
+        self.buckets.count("settings")
         self.is_greeted = True
 
     def on_ping(self) -> None:
         self.has_heard = True
-        self._buckets.count("pings")
+        self.buckets.count("pings")
 
     def on_pong(self, data: bytes) -> None:
         self.has_heard = True
@@ -230,7 +211,9 @@ class Http2Requests:
 
     def note_taken(self, *, has_written: bool) -> None:
         """Let those go on who wait for the peer to take what it was sent."""
-        if not (self.has_sent or self.unsent or self.rooms.waiting or self._pages):
+        pages = self._pages
+        has_pages = pages.waiting or pages.untaken
+        if not (self.has_sent or self.unsent or self.rooms.waiting or has_pages):
             return
         self.has_sent = False
         unsent = self.codec.queued_in_all()
@@ -245,9 +228,9 @@ class Http2Requests:
             if has_written:
                 self.rooms.begin_round()
             self._tell_room()
-        if self._pages:
-            self._pages.note_taken()
-            self._pages.begin()
+        if has_pages:
+            pages.note_taken()
+            pages.begin()
 
     def give_up_stalled(self) -> None:
         """Reset uploads of which nothing came since the last look."""

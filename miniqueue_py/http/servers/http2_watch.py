@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from miniqueue_py.http.servers.connections import Connections
-from miniqueue_py.http.servers.http2_requests import KEEP_ALIVE, Http2Requests
+from miniqueue_py.http.servers.http2_limits import KEEP_ALIVE
+from miniqueue_py.http.servers.http2_requests import Http2Requests
 
 FIRST_SETTINGS_SECONDS = 10.0
 """Between the first byte and the peer's settings, which are its first frame."""

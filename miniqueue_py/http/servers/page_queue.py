@@ -32,11 +32,8 @@ class PageQueue(Generic[Key]):
         """Tells how many bytes of an answer the peer has not taken; 0 when the stream is gone."""
         self.waiting: OrderedDict[Key, Callable[[], None]] = OrderedDict()
         self._begun: set[Key] = set()
-        self._untaken: set[Key] = set()
+        self.untaken: set[Key] = set()
         self._untaken_bytes = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.waiting or self._untaken)
 
     def add(self, key: Key, start: Callable[[], None]) -> None:
         """Wait to begin."""
@@ -51,20 +48,20 @@ class PageQueue(Generic[Key]):
 
     def _has_room(self) -> bool:
         return (
-            len(self._untaken) < MOST_UNTAKEN_PAGES
+            len(self.untaken) < MOST_UNTAKEN_PAGES
             and self._untaken_bytes < CONNECTION_UNSENT_BYTES
             and self._connections.untaken_page_bytes < MOST_UNSENT_BYTES
         )
 
     def note_taken(self) -> None:
         """Look how much of the pages that are made was taken."""
-        sizes = {key: self._queued(key) for key in self._untaken}
-        self._untaken = {key for key, size in sizes.items() if size}
+        sizes = {key: self._queued(key) for key in self.untaken}
+        self.untaken = {key for key, size in sizes.items() if size}
         self._count(sum(sizes.values()))
 
     def leave(self) -> None:
         """Take note that the connection is over."""
-        self._untaken.clear()
+        self.untaken.clear()
         self._count(0)
 
     def _count(self, untaken_bytes: int) -> None:
@@ -75,5 +72,5 @@ class PageQueue(Generic[Key]):
         """Take note that a page was made, or will not be."""
         if key in self._begun:
             self._begun.remove(key)
-            self._untaken.add(key)
+            self.untaken.add(key)
         self.waiting.pop(key, None)

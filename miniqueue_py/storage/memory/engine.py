@@ -65,7 +65,10 @@ class MemoryStorage:
         keep_keys_for: float,
         batch: BatchCount | None = None,
     ) -> "asyncio.Future[Sequence[Stored]]":
-        check_keys(publications, partial(self._digest_of, topic, now), keep_keys_for)
+        for publication in publications:
+            if publication.key is not None:
+                check_keys(publications, partial(self._digest_of, topic, now), keep_keys_for)
+                break
         shelf = self._open(topic)
         stored = []
         for publication in publications:
