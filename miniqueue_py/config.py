@@ -110,6 +110,13 @@ class Settings:
     )
     max_msgs: int = setting("max-msgs", parse_count, "0", "messages kept at most; 0: no cap")
     max_bytes: int = setting("max-bytes", parse_size, "0", "bytes kept at most; 0: no cap")
+    tokens: Path | None = access_setting(  # noqa: RUF009 - it is a dataclass field
+        "tokens", path, "", "file of those who may ask; none: everybody may do everything"
+    )
+    oidc_issuer: str = access_setting(
+        "oidc-issuer", text, "", "https://..., whose tokens are taken; see claim= of -tokens"
+    )
+    oidc_audience: str = access_setting("oidc-audience", text, "", "for whom these are meant: us")
     dialects: tuple[DialectAddress, ...] = setting(
         "dialect", parse_dialects, "", "NAME=PORT, for another API (serve -h dialects)"
     )
@@ -148,13 +155,20 @@ class Settings:
     def __post_init__(self) -> None:
         if self.certificate and not self.key:
             raise BadSetting("-key", "is missing; -cert and -key go together")
+        if bool(self.oidc_issuer) != bool(self.oidc_audience):
+            missing = "-oidc-audience" if self.oidc_issuer else "-oidc-issuer"
+            raise BadSetting(missing, "is missing; -oidc-issuer and -oidc-audience go together")
+        if self.oidc_issuer and self.tokens is None:
+            raise BadSetting("-tokens", "is missing; its lines with claim= say what tokens may")
+        if self.oidc_issuer and not self.oidc_issuer.startswith("https://"):
+            raise BadSetting("-oidc-issuer", f"{self.oidc_issuer!r} does not begin with https://")
         if self.key and not self.certificate:
             raise BadSetting("-cert", "is missing; -cert and -key go together")
 
 
-def has_access_control(_settings: Settings) -> bool:
+def has_access_control(settings: Settings) -> bool:
     """Tell if clients can be told apart, so that the broker may be open to all addresses."""
-    return False
+    return settings.tokens is not None
 
 
 def load_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:

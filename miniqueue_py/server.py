@@ -24,6 +24,8 @@ from miniqueue_py.config import Settings
 from miniqueue_py.descriptors import most_connections, open_the_files_we_may
 from miniqueue_py.errors import BadSetting, NotSynced, StorageUnavailable
 from miniqueue_py.freed_memory import give_memory_back, settle_memory
+from miniqueue_py.http.access.access import Access
+from miniqueue_py.http.access.opening import Issuer, open_access
 from miniqueue_py.http.batch import FAREWELL_SECONDS
 from miniqueue_py.http.browsers import Browsers
 from miniqueue_py.http.dialects.options import TASKS, DialectOptions, ZapqOptions, ZoldyqOptions
@@ -41,7 +43,7 @@ from miniqueue_py.signals import ending_signals, has_terminal
 from miniqueue_py.storage import open_storage
 from miniqueue_py.telemetry import structlog
 from miniqueue_py.telemetry.metrics import Metrics
-from miniqueue_py.telemetry.observer import log_events
+from miniqueue_py.telemetry.observer import log_access, log_events
 from miniqueue_py.telemetry.rates import Rates
 
 log = structlog.get_logger("miniqueue")
@@ -93,7 +95,7 @@ async def _serve(settings: Settings, development_certificates: Path) -> int:
             )
             for directory in _directories(settings):
                 _close_to_others(directory)
-            watching = asyncio.create_task(_watch(certificate, reload))
+            watching = asyncio.create_task(_watch(certificate, desk.access, reload))
 
             async def until_drained() -> None:
                 try:
@@ -165,8 +167,10 @@ def _names(settings: Settings) -> Iterator[str]:
     yield from settings.allow_hosts
 
 
-async def _watch(certificate: ShownCertificate, reload: asyncio.Event) -> None:
-    """Show a certificate that was renewed, at SIGHUP at once."""
+async def _watch(
+    certificate: ShownCertificate, access: Access | None, reload: asyncio.Event
+) -> None:
+    """Show a certificate that was renewed, at SIGHUP at once; that reads rights anew, too."""
     while True:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
@@ -176,6 +180,8 @@ async def _watch(certificate: ShownCertificate, reload: asyncio.Event) -> None:
         else:
             reload.clear()
             certificate.reload(datetime.now(UTC))
+            if access is not None:
+                access.want_reload()
 
 
 def _tell_failed(path: str, error: Exception) -> None:
@@ -206,15 +212,18 @@ async def _open_desk(settings: Settings, connections: Connections) -> AsyncItera
         ticking = asyncio.create_task(timekeeper.run())
         trimming = asyncio.create_task(give_memory_back())
         try:
-            yield Desk(
-                broker,
-                Administration(broker, storage, observers),
-                Snapshots(storage, clock),
-                metrics,
-                task_rates,
-                options,
-                connections,
-            )
+            issuer = Issuer(settings.oidc_issuer, settings.oidc_audience)
+            async with open_access(settings.tokens, issuer, clock, log_access) as access:
+                yield Desk(
+                    broker,
+                    Administration(broker, storage, observers),
+                    Snapshots(storage, clock),
+                    metrics,
+                    task_rates,
+                    options,
+                    connections,
+                    access,
+                )
         finally:
             ticking.cancel()
             trimming.cancel()

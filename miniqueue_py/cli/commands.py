@@ -51,6 +51,7 @@ COMMANDS = {
         ("inspect", "DIR", "look into a database that no broker has open"),
         ("repair", "DIR", "make a database of what can be read of a damaged one"),
         ("cert", "", "make certificates for development"),
+        ("token", "new|list|...", "say who may do what with a broker"),
         ("completion", "SHELL", "print what completes these words in your shell"),
     )
 }

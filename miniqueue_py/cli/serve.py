@@ -32,7 +32,7 @@ _DIALECTS_TAIL = "ZOLDYQ_LOG_LEVEL stands in for -level."
 _LIMITS_HEAD = "What clients may take together, with the defaults (docs/operating.md has more):"
 _ACCESS_HEAD = """\
 Who reaches the broker, and how, with the defaults. Lists have commas, or the
-flag again; docs/operating.md has more:"""
+flag again; docs/security.md has more:"""
 _TAIL = """\
 More flags: miniqueue serve -h access, ... -h limits, ... -h dialects.
 A flag wins over its variable (MINIQUEUE_MAX_MSGS), and that over the file."""

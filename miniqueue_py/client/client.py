@@ -21,11 +21,11 @@ from miniqueue_py.client.errors import CannotConnect, ClientClosed, Misuse, NotA
 from miniqueue_py.client.operations import Operations, segment
 from miniqueue_py.client.publisher import Publisher
 from miniqueue_py.client.requests import Answer, Requests
-from miniqueue_py.client.streams import Header
 from miniqueue_py.client.subscription import Subscription
-from miniqueue_py.client.terms import Terms, as_body, check_header
+from miniqueue_py.client.terms import Terms, as_body
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.client.tls import Address, Trust
+from miniqueue_py.client.token import Token, TokenLike
 from miniqueue_py.errors import BadParameter
 
 GOODBYE_SECONDS = 2.0
@@ -56,8 +56,10 @@ class Client(Operations):
     `ca` is a file of authorities to trust, without it those of the system. `pin`
     is the broker's own certificate, to trust that alone. `certificate` and `key`
     are ours, for a broker that wants one. `token` goes along as `Authorization:
-    Bearer`. What has no answer after `timeout_seconds` raises NoAnswer. With
-    `wait_when_full` off a topic that is full raises TopicFull at once.
+    Bearer`: a text, or a function that gets one, which is asked again when the
+    broker refuses one that it took before. What has no answer after
+    `timeout_seconds` raises NoAnswer. With `wait_when_full` off a topic that is
+    full raises TopicFull at once.
 
     Any task of the event loop may use it. Raises BadParameter for files that
     cannot be read; entering raises CannotConnect, by its kinds.
@@ -71,7 +73,7 @@ class Client(Operations):
         certificate: str | Path | None = None,
         key: str | Path | None = None,
         pin: str | Path | None = None,
-        token: str | None = None,
+        token: TokenLike | None = None,
         timeout_seconds: float = 30.0,
         wait_when_full: bool = True,
         silence_seconds: float = SILENCE_SECONDS,
@@ -79,9 +81,7 @@ class Client(Operations):
         self.url = url
         self._address = Address.of(url)
         self._trust = Trust(ca=ca, certificate=certificate, key=key, pin=pin)
-        self._headers: tuple[Header, ...] = ()
-        if token is not None:
-            self._headers = (("authorization", f"Bearer {check_header('token', token)}"),)
+        self._token = Token(token)
         self._timeout_seconds = timeout_seconds
         self._wait_when_full = wait_when_full
         self._silence_seconds = silence_seconds
@@ -96,7 +96,7 @@ class Client(Operations):
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
             raise Misuse("this client is open already: enter it once, and share it")
-        connections = Connections(self._address, self._trust, self._headers, self._silence_seconds)
+        connections = Connections(self._address, self._trust, self._token, self._silence_seconds)
         requests = Requests(
             connections,
             str(self._address),

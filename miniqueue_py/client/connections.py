@@ -15,6 +15,7 @@ from miniqueue_py.client.errors import CannotConnect, CertificateRefused, Client
 from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.streams import Header
 from miniqueue_py.client.tls import Address, Trust
+from miniqueue_py.client.token import Token, headers_of
 from miniqueue_py.errors import ConnectionLost
 
 GREETING_SECONDS = 10.0
@@ -25,11 +26,11 @@ class Connections:
     """Where streams are opened."""
 
     def __init__(
-        self, address: Address, trust: Trust, headers: Iterable[Header], silence_seconds: float
+        self, address: Address, trust: Trust, token: Token, silence_seconds: float
     ) -> None:
         self._address = address
         self._trust = trust
-        self._headers = tuple(headers)
+        self.token = token
         self._silence_seconds = silence_seconds
         self._open: list[Connection] = []
         self._connecting = anyio.Lock()
@@ -49,8 +50,11 @@ class Connections:
 
     async def open_stream(self, method: str, path: str, headers: Iterable[Header] = ()) -> Stream:
         """Begin a request. Raises CannotConnect and ConnectionLost."""
+        token = await self.token.get()
         connection = self._with_room() or await self._connect()
-        return connection.open_stream(method, path, (*self._headers, *headers))
+        stream = connection.open_stream(method, path, (*headers_of(token), *headers))
+        stream.token = token
+        return stream
 
     async def close(self) -> None:
         """End all connections when their streams have ended. The caller bounds the wait."""

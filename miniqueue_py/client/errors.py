@@ -69,6 +69,28 @@ class TokenRefused(MiniqueueError):
         self.status = status
 
 
+class NotAuthenticated(TokenRefused):
+    """No token was given, or one that the broker does not know, or not any more (401)."""
+
+
+class RightMissing(TokenRefused):
+    """The broker knows the token, and it lacks `right` on `topic` (403): have it given."""
+
+    def __init__(self, status: int, told: str, right: str = "", topic: str = "") -> None:
+        super().__init__(status, told)
+        self.right = right
+        """publish, consume, inspect or admin; empty if whoever refused does not say."""
+        self.topic = topic
+        """Empty for all topics, or if whoever refused does not say."""
+
+
+class TokenStale(Unavailable):
+    """The broker does not know the token any more, and another one is got: it is repeated."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(f"the token was refused, and another one is got: {told}")
+
+
 class AlreadySettled(SettlementError):
     """A delivery was settled a second time. The first holds."""
 

@@ -19,8 +19,11 @@ from miniqueue_py.client.errors import (
     CertificateRefused,
     NoAnswer,
     NotABroker,
+    NotAuthenticated,
     NotHttp2,
+    RightMissing,
     TokenRefused,
+    TokenStale,
 )
 from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.streams import Header
@@ -183,6 +186,7 @@ class Requests:
         if stream.status != _OK:
             await self.answer_of(stream)
             raise self._stranger(f"it answered {stream.status}")
+        self.connections.token.note_taken(stream.token)
 
     async def answer_of(self, stream: Stream, topic: str = "") -> Answer:
         """Wait for the whole answer. Raises what its status means."""
@@ -197,24 +201,35 @@ class Requests:
         status = stream.status or 0
         answer = Answer(status, stream.headers, b"".join(pieces))
         if status >= _FIRST_ERROR:
-            raise self._error_of(answer, topic)
+            raise self._error_of(answer, topic, stream.token)
+        self.connections.token.note_taken(stream.token)
         return answer
 
-    def _error_of(self, answer: Answer, topic: str) -> MiniqueueError:
-        told = _told(answer.body)
-        if answer.status in {401, 403}:
-            return TokenRefused(answer.status, told or "it allows nothing here")
+    def _error_of(self, answer: Answer, topic: str, token: str | None) -> MiniqueueError:
+        members = _members_of(answer.body)
+        told = members.get("error")
+        if answer.status in {_UNAUTHORIZED, _FORBIDDEN}:
+            return self._refusal_of(answer.status, members, token)
         if told is None:
             told = f"it answered {answer.status} and no error in JSON"
             if answer.status not in GATEWAY:
                 return self._stranger(told)
-        if answer.status == TOO_MANY:
+        if answer.status == TOO_MANY and "limit" not in members:
             return TopicFull(told, _seconds(answer.headers.get("retry-after")))
         if answer.status == _NOT_FOUND:
             return TopicNotFound(topic)
-        if answer.status >= FIRST_OF_SERVER:
+        if answer.status >= FIRST_OF_SERVER or answer.status == TOO_MANY:
             return Unavailable(told)
         return _KINDS.get(answer.status, BadRequest)(told)
+
+    def _refusal_of(
+        self, status: int, members: Mapping[str, str], token: str | None
+    ) -> TokenRefused | TokenStale:
+        told = members.get("error", "it allows nothing here")
+        if status == _FORBIDDEN:
+            return RightMissing(status, told, members.get("right", ""), members.get("topic", ""))
+        is_renewed = self.connections.token.is_renewed(token)
+        return TokenStale(told) if is_renewed else NotAuthenticated(status, told)
 
     def _stranger(self, problem: str) -> NotABroker:
         return NotABroker(self._address, f"{problem}: it is no miniqueue broker")
@@ -222,17 +237,20 @@ class Requests:
 
 _OK = 200
 _FIRST_ERROR = 400
+_UNAUTHORIZED = 401
+_FORBIDDEN = 403
 _NOT_FOUND = 404
 _KINDS: Mapping[int, type[MiniqueueError]] = {409: Contradiction, 422: KeyReused}
 
 
-def _told(body: bytes) -> str | None:
-    """Return the sentence of an error, as a broker of ours says it."""
+def _members_of(body: bytes) -> Mapping[str, str]:
+    """Return what an error tells, as a broker of ours says it: its sentence is `error`."""
     try:
-        told = json.loads(body)["error"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return told if isinstance(told, str) else None
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    members = told.items() if isinstance(told, dict) else ()
+    return {name: value for name, value in members if isinstance(value, str)}
 
 
 def _seconds(text: str | None) -> float:

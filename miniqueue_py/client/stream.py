@@ -36,6 +36,8 @@ class Stream:
         """Has whoever is at the other end say something."""
         self.on_broken: Callable[[], None] | None = None
         """Told when the stream ends by force."""
+        self.token: str | None = None
+        """That the request brought along."""
         self.status: int | None = None
         self.headers: Mapping[str, str] = {}
         self.outgoing = bytearray()

@@ -19,7 +19,7 @@ from anyio.lowlevel import checkpoint
 from miniqueue_py.client import heartbeats
 from miniqueue_py.client.backoff import Backoff
 from miniqueue_py.client.delivery import Delivery
-from miniqueue_py.client.errors import ClientClosed, Misuse, NoAnswer
+from miniqueue_py.client.errors import ClientClosed, Misuse, NoAnswer, RightMissing
 from miniqueue_py.client.requests import Requests
 from miniqueue_py.client.session import Session
 from miniqueue_py.client.threads import Owner
@@ -126,7 +126,7 @@ class Subscription:
         path = f"/topics/{quote(self._topic, safe='')}"
         try:
             answer = await self._requests.ask("GET", path, topic=self._topic)
-        except TopicNotFound:
+        except (TopicNotFound, RightMissing):  # what is missing the subscription is told itself
             return None
         lease: float | None = answer.read(lambda told: Topic.of(told).policy["lease"])
         return lease

@@ -20,6 +20,7 @@ from miniqueue_py.client.errors import ClientClosed, Misuse
 from miniqueue_py.client.sync_portal import Portal
 from miniqueue_py.client.sync_publisher import SyncPublisher
 from miniqueue_py.client.sync_subscription import SyncSubscription
+from miniqueue_py.client.token import TokenLike
 from miniqueue_py.protocol.topics import Topic
 
 _TOPICS_AT_ONCE = 1000
@@ -31,8 +32,10 @@ class SyncClient:
     `ca` is a file of authorities to trust, without it those of the system. `pin`
     is the broker's own certificate, to trust that alone. `certificate` and `key`
     are ours, for a broker that wants one. `token` goes along as `Authorization:
-    Bearer`. What has no answer after `timeout_seconds` raises NoAnswer. With
-    `wait_when_full` off a topic that is full raises TopicFull at once.
+    Bearer`: a text, or a function that gets one, which is asked again when the
+    broker refuses one that it took before. What has no answer after
+    `timeout_seconds` raises NoAnswer. With `wait_when_full` off a topic that is
+    full raises TopicFull at once.
 
     Use it in a `with` block, or between `open` and `close`. Any thread may use
     it, its publishers and its subscriptions, and many at a time; a delivery is
@@ -52,7 +55,7 @@ class SyncClient:
         certificate: str | Path | None = None,
         key: str | Path | None = None,
         pin: str | Path | None = None,
-        token: str | None = None,
+        token: TokenLike | None = None,
         timeout_seconds: float = 30.0,
         wait_when_full: bool = True,
         silence_seconds: float = SILENCE_SECONDS,

@@ -28,6 +28,7 @@ from miniqueue_py.client.outcomes import Delays
 from miniqueue_py.client.requests import HOPELESS
 from miniqueue_py.client.retries import Retries
 from miniqueue_py.client.task_handlers import LEASE_SECONDS, TOPIC, Functions, TaskFunctions
+from miniqueue_py.client.token import TokenLike
 from miniqueue_py.errors import MiniqueueError, Unavailable
 from miniqueue_py.signals import ending_signals
 
@@ -57,7 +58,7 @@ class Worker:
         certificate: str | Path | None = None,
         key: str | Path | None = None,
         pin: str | Path | None = None,
-        token: str | None = None,
+        token: TokenLike | None = None,
         timeout_seconds: float = 30.0,
         silence_seconds: float = SILENCE_SECONDS,
         backoff_seconds: float = 1.0,

@@ -6,6 +6,10 @@ from werkzeug.exceptions import HTTPException
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.errors import MiniqueueError
+from miniqueue_py.http.access.access import Access
+from miniqueue_py.http.access.login import login
+from miniqueue_py.http.access.needs import NATIVE
+from miniqueue_py.http.access.pages import guard_pages
 from miniqueue_py.http.new_app import new_app
 from miniqueue_py.http.openapi.document import description
 from miniqueue_py.http.operations import operations
@@ -19,13 +23,22 @@ from miniqueue_py.telemetry.metrics import Metrics
 
 
 def create_app(
-    broker: Broker, administration: Administration, metrics: Metrics, connections: Connections
+    broker: Broker,
+    administration: Administration,
+    metrics: Metrics,
+    connections: Connections,
+    access: Access | None = None,
 ) -> Quart:
     """Return the application that serves `broker`."""
     app = new_app(LONGEST_BODY_BYTES)  # Quart keeps what no page reads
-    app.register_blueprint(operations(Exposition(metrics, broker, administration, connections)))
+    if access is not None:
+        guard_pages(app, access, NATIVE)
+        app.register_blueprint(login(access))
+    audit = access.audit if access is not None else None
+    exposition = Exposition(metrics, broker, administration, connections, audit)
+    app.register_blueprint(operations(exposition))
     app.register_blueprint(topic_pages(broker, administration))
-    app.register_blueprint(description())
+    app.register_blueprint(description(needs_rights=access is not None))
 
     @app.before_request
     async def check_parameters() -> None:

@@ -11,6 +11,9 @@ from miniqueue_py.http.asgi import App, ClientGone, Event, Scope
 from miniqueue_py.http.exchange import ROOM_BYTES, Exchange, Handler
 from miniqueue_py.http.problems import Headers
 
+REQUEST = "miniqueue.request"
+"""Under which an application finds the request itself in its scope."""
+
 
 class AsgiRoute:
     """Leads exchanges to an application, and holds the tasks in which it answers them."""
@@ -132,4 +135,5 @@ def _scope_of(exchange: Exchange) -> Scope:
         "client": request.client,
         "server": None,
         "extensions": {},
+        REQUEST: request,
     }

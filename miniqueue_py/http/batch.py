@@ -111,8 +111,11 @@ class Batch(Handler):
 
         A body that is over, or refused, has its answer all the same.
         """
+        self.close("draining")
+
+    def close(self, reason: str) -> None:
         if not self._is_closed:
-            self._stop(closing_line("draining"))
+            self._stop(closing_line(reason))
             asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._end)
 
     def give_way(self) -> None:

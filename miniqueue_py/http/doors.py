@@ -7,6 +7,7 @@ from typing import NamedTuple
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.snapshots import Snapshots
+from miniqueue_py.http.access.access import Access
 from miniqueue_py.http.asgi import App
 from miniqueue_py.http.asgi_exchange import AsgiRoute
 from miniqueue_py.http.browsers import Browsers
@@ -35,6 +36,8 @@ class Desk(NamedTuple):
     task_rates: Rates
     options: DialectOptions
     connections: Connections
+    access: Access | None = None
+    """None: nobody is told apart, and everybody may do everything."""
 
 
 class Doors:
@@ -52,7 +55,12 @@ class Doors:
         self._browsers = browsers
         self._on_error = on_error
         self._dialects = Dialects(
-            desk.broker, desk.administration, desk.snapshots, desk.task_rates, desk.options
+            desk.broker,
+            desk.administration,
+            desk.snapshots,
+            desk.task_rates,
+            desk.options,
+            access=desk.access,
         )
         self._pages = Pages(lambda: _create_apps(desk, self._dialects))
         pages = AsgiRoute(self._pages)
@@ -65,8 +73,9 @@ class Doors:
             folders={
                 name.encode(): busy.before(pages) for name, busy in self._dialects.busy.items()
             },
+            access=desk.access,
         )
-        self._sockets = ZoldyqSockets(self._dialects.zoldyq)
+        self._sockets = ZoldyqSockets(self._dialects.zoldyq, desk.access)
         self.native = Door(
             self._streams.route,
             sockets=below(b"/zoldyq", self._sockets),
@@ -108,5 +117,7 @@ class Doors:
 def _create_apps(desk: Desk, dialects: Dialects) -> Mapping[str, App]:
     from miniqueue_py.http.app import create_app  # noqa: PLC0415  Quart is behind it
 
-    native = create_app(desk.broker, desk.administration, desk.metrics, desk.connections)
+    native = create_app(
+        desk.broker, desk.administration, desk.metrics, desk.connections, desk.access
+    )
     return {"": native, **dialects.create_apps()}  # type: ignore[dict-item]  # typed as Quart's own ASGI

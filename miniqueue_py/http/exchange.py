@@ -172,6 +172,9 @@ class Handler:
     def on_room(self) -> None:
         """Go on: the client has taken most of what was queued beyond ROOM_BYTES."""
 
+    def close(self, reason: str) -> None:
+        """End an answer that was begun, and say why in its last line, where it has lines."""
+
     def refusal(self, request: Request, error: MiniqueueError) -> Answer:
         """Return the answer that tells of an error."""
         from miniqueue_py.http.problems import problem_of  # noqa: PLC0415

@@ -16,13 +16,16 @@ MOST_STALLED_SECONDS = 10.0
 """A disk that takes longer for one fsync is not ready. It may be again: nothing has failed."""
 
 _OK = b"ok\n"
+_NOT_READY = "the broker is not ready; its log tells why"
 
 
 class Health:
     """Leads those who ask for these to their answer, and all others on."""
 
-    def __init__(self, broker: Broker, fallback: Route) -> None:
+    def __init__(self, broker: Broker, fallback: Route, *, is_discreet: bool = False) -> None:
         self._broker = broker
+        self._is_discreet = is_discreet
+        """Anybody may ask, and not everybody may know what topics there are."""
         self._fallback = fallback
         longest = b"%d" % broker.limits.max_message_bytes
         self._alive = _plain(_OK, (b"miniqueue-max-message", longest))
@@ -53,7 +56,10 @@ class Health:
     def _readiness(self, request: Request) -> Answer:
         reason = why_not_ready(self._broker)
         if reason:
-            return problem(503, reason, accept=request.header(b"accept"))
+            told = _NOT_READY if self._is_discreet else reason
+            return problem(503, told, accept=request.header(b"accept"))
+        if self._is_discreet:
+            return _plain(_OK)
         damages = "".join([f"damaged: {what}\n" for what in self._broker.damages])
         return _plain(_OK + damages.encode())
 

@@ -1,10 +1,12 @@
 """Error class to status and body: the one table."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from miniqueue_py import errors
+from miniqueue_py.http.access import refusals
 from miniqueue_py.protocol.codes import code_of, code_of_status
 
 if TYPE_CHECKING:
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
 Headers = list[tuple[bytes, bytes]]
 
 _STATUSES: dict[type[errors.MiniqueueError], int] = {
+    refusals.NotAuthenticated: 401,
+    refusals.Forbidden: 403,
+    refusals.TooManyRequests: 429,
+    refusals.TooManyStreams: 429,
     errors.MessageTooLong: 413,
     errors.UnknownContentType: 415,
     errors.KeyReused: 422,
@@ -43,13 +49,19 @@ def status_of(error: errors.MiniqueueError) -> int:
 
 
 def problem(
-    status: int, text: str, *, accept: bytes | None = None, code: str | None = None
+    status: int,
+    text: str,
+    *,
+    accept: bytes | None = None,
+    code: str | None = None,
+    members: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[int, Headers, bytes]:
     """Return status, headers and body of an answer that tells what went wrong.
 
-    To whoever accepts that it is also a problem of RFC 9457, and has a `code`.
+    The `members` are facts of it. To whoever accepts that it is also a problem of RFC 9457,
+    and has a `code`.
     """
-    told: dict[str, object] = {"error": text}
+    told: dict[str, object] = {"error": text, **members}
     kind = b"application/json"
     if accept is not None and PROBLEM_JSON in accept.lower():
         kind = PROBLEM_JSON
@@ -75,7 +87,11 @@ def problem_of(
     error: errors.MiniqueueError, accept: bytes | None = None
 ) -> tuple[int, Headers, bytes]:
     """Return the answer to a request that raised `error`."""
-    return problem(status_of(error), str(error), accept=accept, code=code_of(error))
+    status = status_of(error)
+    if not isinstance(error, refusals.AccessRefused):
+        return problem(status, str(error), accept=accept, code=code_of(error))
+    _, headers, body = problem(status, str(error), accept=accept, members=error.members)
+    return status, [*headers, *error.fields], body
 
 
 def as_response(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> "Response":

@@ -10,6 +10,8 @@ from functools import lru_cache, partial
 
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.errors import MiniqueueError, ShuttingDown
+from miniqueue_py.http.access.access import Access
+from miniqueue_py.http.access.native import guarded
 from miniqueue_py.http.batch import Batch
 from miniqueue_py.http.batch_formats import reader_of
 from miniqueue_py.http.door import Route
@@ -50,21 +52,26 @@ class Streams:
         max_wait_seconds: float = LONGEST_WAIT_SECONDS,
         on_error: Callable[[str, Exception], None],
         folders: Mapping[bytes, Below] | None = None,
+        access: Access | None = None,
     ) -> None:
         self._broker = broker
-        self._fallback = Health(broker, fallback).route
+        self._fallback = Health(broker, fallback, is_discreet=access is not None).route
         self._drain_seconds = drain_seconds
         self._max_wait_seconds = max_wait_seconds
         self._on_error = on_error
         self._topic_name = lru_cache(_KNOWN_NAMES)(topic_name)
         self._uploads: Uploads = set()
-        self._folders: dict[bytes, Below] = {
+        own: dict[bytes, Below] = {
             b"publish": self._publish,
             b"subscribe": self._subscribe,
             b"receive": self._receive,
             b"settle": self._settle,
-            **(folders or {}),
         }
+        if access is not None:
+            own = {
+                name: guarded(access, name, below, self._topic_name) for name, below in own.items()
+            }
+        self._folders: dict[bytes, Below] = {**own, **(folders or {})}
 
     def __repr__(self) -> str:
         return f"<Streams, {len(self._uploads)} uploads>"

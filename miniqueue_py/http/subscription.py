@@ -105,6 +105,9 @@ class Subscription(Handler):
     def on_gone(self) -> None:
         self._leave()
 
+    def close(self, reason: str) -> None:
+        self._end(b"" if self._has_said_why else closing_line(reason))
+
     def _hear(self, commands: list[Command]) -> None:
         self._commands.add(commands)
         over = self._commands.weight - MAX_WAITING_COMMANDS

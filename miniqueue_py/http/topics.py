@@ -15,6 +15,8 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.policy import policy_as_json, policy_from_json
 from miniqueue_py.errors import TopicNotFound
+from miniqueue_py.http.access.pages import caller
+from miniqueue_py.http.access.rights import INSPECT, PUBLISH
 from miniqueue_py.http.json_bodies import answer, answer_encoded, nothing, read_json
 from miniqueue_py.http.letters import destination_of, letters_of
 from miniqueue_py.http.messages import as_object
@@ -35,6 +37,7 @@ _STATES = dict(zip(STATES, (State.READY, State.LEASED, State.DELAYED), strict=Tr
 """By the words that an overview has for them."""
 
 _OVERVIEWS_A_TURN = 50
+_NAMES_A_TURN = MOST_TOPICS + 1
 
 PARAMETERS = {
     "topics.show_all": ("after", "max"),
@@ -73,7 +76,7 @@ class _Topics:
         query = Query(request.scope["query_string"])
         after = query.text("after")
         limit = query.whole_number("max", MOST_TOPICS, least=1, most=MOST_TOPICS)
-        names = await self._administration.topics_after(after, limit + 1)
+        names = await self._names_after(after, limit + 1)
         value: dict[str, object] = {"topics": await self._overviews(names[:limit])}
         if len(names) > limit:
             value["next"] = names[limit - 1]
@@ -85,6 +88,8 @@ class _Topics:
     async def set_policy(self, segment: str) -> Response:
         topic = topic_name(segment)
         policy = policy_from_json(await read_json(request))
+        if policy.dead_letter is not None:  # its dead letters are as good as published there
+            caller().require(PUBLISH, policy.dead_letter)
         await self._administration.set_policy(topic, policy)
         return self._describe(topic)
 
@@ -112,7 +117,10 @@ class _Topics:
         query = Query(request.scope["query_string"])
         limit = query.whole_number("max", None, least=1, most=MOST_REDRIVEN)
         wanted = letters_of(query, self._broker.clock.now())
-        redriven = await self._administration.redrive(topic, limit, wanted, destination_of(query))
+        destination = destination_of(query)
+        if destination.topic is not None:
+            caller().require(PUBLISH, destination.topic)
+        redriven = await self._administration.redrive(topic, limit, wanted, destination)
         hint = None if redriven else self._hint(topic)
         return answer({"redriven": redriven} | ({"hint": hint} if hint else {}))
 
@@ -127,6 +135,19 @@ class _Topics:
             sights = await self._administration.look(topic, state, limit)
             shown = [as_object(each.message, due_ms=each.due_ms) for each in sights]
         return answer_encoded(b'{"messages":[%b]}' % b",".join(shown))
+
+    async def _names_after(self, after: str | None, limit: int) -> Sequence[str]:
+        """Return so many names of those that the caller sees: he learns of no other one."""
+        sees = caller().sees
+        seen: list[str] = []
+        while len(seen) < limit:
+            names = await self._administration.topics_after(after, _NAMES_A_TURN)
+            seen += [name for name in names if sees(INSPECT, name)]
+            if len(names) < _NAMES_A_TURN:
+                break
+            after = names[-1]
+            await asyncio.sleep(0)
+        return seen[:limit]
 
     async def _overviews(self, names: Sequence[str]) -> list[dict[str, object]]:
         overviews = []

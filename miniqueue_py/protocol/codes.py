@@ -44,9 +44,12 @@ _CODES: dict[type[errors.MiniqueueError], str] = {
 
 _OF_STATUSES = {
     400: "bad_request",
+    401: "not_authenticated",
+    403: "forbidden",
     404: "no_such_page",
     405: "method_not_allowed",
     415: "unknown_content_type",
+    429: "too_many_requests",
     426: "upgrade_required",
     503: "unavailable",
     505: "duplex_needed",

@@ -15,7 +15,9 @@ from prometheus_client.registry import Collector
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.telemetry.families import (
+    AccessFigures,
     ConnectionFigures,
+    access_families,
     connection_families,
     fact_families,
     state_families,
@@ -41,7 +43,9 @@ class Exposition:
         broker: Broker,
         administration: Administration,
         connections: ConnectionFigures,
+        access: AccessFigures | None = None,
     ) -> None:
+        self._access = access
         self._metrics = metrics
         self._connections = connections
         self._broker = broker
@@ -60,6 +64,8 @@ class Exposition:
         yield from fact_families(self._metrics)
         yield from state_families(self._broker, self._topics.count)
         yield from connection_families(self._connections)
+        if self._access is not None:
+            yield from access_families(self._access)
         yield from topic_families(topics)
         yield from write_families(self._metrics.write_times)
         yield from self._process.collect()

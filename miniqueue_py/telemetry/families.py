@@ -65,6 +65,43 @@ class ConnectionFigures(Protocol):
     def __len__(self) -> int: ...
 
 
+class AccessFigures(Protocol):
+    """What is counted of who asked, and what was said to him."""
+
+    @property
+    def refused(self) -> Mapping[str, int]: ...
+
+    @property
+    def reloads(self) -> Mapping[str, int]: ...
+
+    @property
+    def admin_uses(self) -> int: ...
+
+    @property
+    def logins(self) -> int: ...
+
+    @property
+    def streams_ended(self) -> int: ...
+
+
+def access_families(access: AccessFigures) -> Iterator[Metric]:
+    """Yield who was refused and why, and what was done with rights."""
+    for name, label, counts, text in (
+        ("access_refused", "reason", access.refused, "Requests without the right they need."),
+        ("access_reloads", "outcome", access.reloads, "Files of rights that were read anew."),
+    ):
+        family = CounterMetricFamily(f"miniqueue_{name}", text, labels=[label])
+        for value, count in counts.items():
+            family.add_metric([value], count)
+        yield family
+    for name, count, text in (
+        ("access_admin", access.admin_uses, "Requests that used the right admin."),
+        ("access_logins", access.logins, "Browsers that signed in."),
+        ("access_streams_ended", access.streams_ended, "Streams whose right was taken away."),
+    ):
+        yield CounterMetricFamily(f"miniqueue_{name}", text, count)
+
+
 def fact_families(metrics: Metrics) -> Iterator[Metric]:
     """Yield what happened since the process began."""
     for name, count, text in (

@@ -1,6 +1,6 @@
 """The broker's facts as log lines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -51,6 +51,25 @@ def log_events(level: str) -> Sequence[Observer]:
         return ()
     rare, each = Listener(_log_rare, _RARE), Listener(_log_each, _EACH)
     return (rare, each) if level == "debug" else (rare,)
+
+
+def log_access(event: str, facts: Mapping[str, object]) -> None:
+    """Write a line of who may do what, as the doors tell it."""
+    match event:
+        case "access.refused":
+            log.warning("access.refused", **facts)
+        case "access.admin":
+            log.info("access.admin", **facts)
+        case "access.login":
+            log.info("access.login", **facts)
+        case "access.streams_ended":
+            log.info("access.streams_ended", **facts)
+        case "access.reloaded":
+            log.info("access.reloaded", **facts)
+        case "access.not_reloaded":
+            log.warning("access.not_reloaded", **facts)
+        case _:
+            raise ValueError(event)
 
 
 def _log_rare(event: Event) -> None:  # noqa: C901  a table, one row a kind

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -12,7 +13,14 @@ from tests.http.exchanges import settle
 class Caller:
     """One WebSocket to an application, in this process."""
 
-    def __init__(self, app: App, path: str, *, has_read: bool = True) -> None:
+    def __init__(
+        self,
+        app: App,
+        path: str,
+        *,
+        has_read: bool = True,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
         self.sent: list[Event] = []
         self.has_left = False
         self._has_read = has_read
@@ -26,7 +34,9 @@ class Caller:
             "path": path,
             "raw_path": path.encode(),
             "query_string": b"",
-            "headers": [],
+            "headers": list(headers),
+            "http_version": "1.1",
+            "client": ("127.0.0.1", 1),
             "extensions": {
                 "miniqueue.socket": {"has_left": lambda: self.has_left},
                 "websocket.http.response": {},
@@ -86,6 +96,12 @@ class Caller:
     def code(self) -> int | None:
         """Why the other side closed, if it has."""
         return self.sent[-1].get("code") if self.sent else None
+
+    @property
+    def refusal(self) -> int:
+        """Return the status that the handshake was refused with; 0 if it was not."""
+        told = [each for each in self.sent if each["type"] == "websocket.http.response.start"]
+        return int(told[0]["status"]) if told else 0
 
     async def _send(self, event: Event) -> None:
         await self.may_send.wait()

@@ -9,6 +9,7 @@ import pytest
 
 import miniqueue_py
 from miniqueue_py.http.servers import dates
+from tests.access.gate import Gate
 from tests.broker.counting import counted
 from tests.http.exchanges import Exchange, settle
 from tests.http.http2_peer import Peer
@@ -65,6 +66,22 @@ async def test_acknowledgement_in_lock_step() -> None:
 
         assert len(stream.pieces) == 3, "it is said in the same call"
         assert len(calls) <= 15, calls
+
+
+async def test_what_rights_add(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    secret = await gate.admit("ci", {"publish": ("orders",)})
+    headers = {"content-length": "5", "authorization": f"Bearer {secret}"}
+
+    def publish() -> None:
+        exchange = Exchange(gate.doors.native, "POST", "/publish/orders", headers=headers)
+        exchange.say_nowait(b"hello", is_last=True)
+
+    publish()
+    calls = calls_of(publish)
+
+    assert "guarded.<locals>.find" in calls
+    assert len(calls) <= 12, calls
 
 
 @pytest.mark.parametrize(("a_read", "ours"), [(1, 60.3), (10, 36.43)])

@@ -4,6 +4,7 @@ import asyncio
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.events import Observers
+from miniqueue_py.http.access.audit import Audit
 from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.telemetry.exposition import Exposition
@@ -39,7 +41,12 @@ def exposition(broker: Broker) -> Exposition:
     connections = Connections(ConnectionLimits())
     connections.certificate_expires_at = 1_800_000_000.0
     connections.foreign = {"host": 1, "origin": 0}
-    return Exposition(Metrics(), broker, administration, connections)
+    audit = Audit(ManualClock(), nothing_told)
+    return Exposition(Metrics(), broker, administration, connections, audit)
+
+
+def nothing_told(_event: str, _facts: Mapping[str, object]) -> None:
+    """Write no line."""
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ export async function ask() {
   } catch {
     return { state: 'away', why: 'The broker does not answer' };
   }
+  if (response.status === 401) return { state: 'broken', why: 'Sign in first, at /login of the broker itself' };
   if (!response.ok) return { state: 'broken', why: `The broker answers with error ${response.status}` };
   const stats = parse(text);
   if (isStats(stats)) return { state: 'live', stats };

@@ -4,19 +4,31 @@ from quart import Blueprint, Quart, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from miniqueue_py.errors import MiniqueueError
-from miniqueue_py.http.dialects.busy import NOT_ALLOWED, Explain, told
+from miniqueue_py.http.access.access import Access
+from miniqueue_py.http.access.needs import Needs
+from miniqueue_py.http.access.pages import guard_pages
+from miniqueue_py.http.dialects.busy import NOT_ALLOWED, Explain, told, told_of
 from miniqueue_py.http.new_app import new_app
-from miniqueue_py.http.problems import FAILED, as_response, status_of
+from miniqueue_py.http.problems import FAILED, as_response
 
 
-def dialect_app(blueprint: Blueprint, explain: Explain, *, longest_body_bytes: int) -> Quart:
+def dialect_app(
+    blueprint: Blueprint,
+    explain: Explain,
+    *,
+    longest_body_bytes: int,
+    access: Access | None,
+    needs: Needs,
+) -> Quart:
     """Return the application of a dialect, with its paths at the root."""
     app = new_app(longest_body_bytes)
+    if access is not None:
+        guard_pages(app, access, needs)
     app.register_blueprint(blueprint)
 
     @app.errorhandler(MiniqueueError)
     async def refuse(error: MiniqueueError) -> Response:
-        return as_response(*told(explain, status_of(error), str(error)))
+        return as_response(*told_of(explain, error))
 
     @app.errorhandler(HTTPException)
     async def explain_page(error: HTTPException) -> Response:

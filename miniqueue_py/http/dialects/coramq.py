@@ -15,7 +15,9 @@ from miniqueue_py.broker.claim import Claim
 from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.broker.receipts import Receipt
 from miniqueue_py.errors import TopicNotFound
-from miniqueue_py.http.dialects.busy import Busy, Put, Take, VerbWithBody
+from miniqueue_py.http.access.access import Access
+from miniqueue_py.http.access.rights import CONSUME, PUBLISH
+from miniqueue_py.http.dialects.busy import Busy, Put, Take, VerbWithBody, Way
 from miniqueue_py.http.dialects.coramq_items import (
     InFlight,
     item_of,
@@ -51,16 +53,17 @@ class CoramqQueues:
         """Of a request."""
         self.topic_name = lru_cache(_KNOWN_NAMES)(topic_name)
 
-    def busy(self) -> Busy:
+    def busy(self, access: Access | None) -> Busy:
         """Return what is asked for all the time."""
         return Busy(
             explain_coramq,
             {
-                b"enqueue": ("POST", partial(_Enqueue, self)),
-                b"dequeue": ("POST", partial(_Dequeue, self)),
-                b"acknowledge": ("POST", partial(_Acknowledge, self)),
+                b"enqueue": Way("POST", PUBLISH, partial(_Enqueue, self)),
+                b"dequeue": Way("POST", CONSUME, partial(_Dequeue, self)),
+                b"acknowledge": Way("POST", CONSUME, partial(_Acknowledge, self)),
             },
             folder=b"queues/",
+            access=access,
         )
 
 

@@ -6,6 +6,8 @@ from quart import Blueprint, Response, request
 
 from miniqueue_py.broker.policy import DEFAULT_POLICY
 from miniqueue_py.errors import ShuttingDown
+from miniqueue_py.http.access.pages import caller
+from miniqueue_py.http.access.rights import PUBLISH
 from miniqueue_py.http.dialects.coramq import CoramqQueues, explain_coramq
 from miniqueue_py.http.dialects.coramq_items import read_object, text_in
 from miniqueue_py.http.json_bodies import answer, read_body
@@ -22,6 +24,7 @@ def coramq_pages(queues: CoramqQueues) -> Blueprint:
     @pages.post("/queues")
     async def create() -> Response:
         topic = check_topic_name(text_in(read_object(await read_body(request)), "queueName"))
+        caller().require(PUBLISH, topic)  # as whoever publishes makes a topic
         if queues.broker.is_draining:
             raise ShuttingDown
         if topic in coming or queues.administration.knows(topic):

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.snapshots import Snapshots
+from miniqueue_py.http.access.access import Access
+from miniqueue_py.http.access.needs import DIALECTS
 from miniqueue_py.http.dialects.busy import Busy
 from miniqueue_py.http.dialects.coramq import CoramqQueues, explain_coramq
 from miniqueue_py.http.dialects.options import DialectOptions
@@ -23,14 +25,17 @@ if TYPE_CHECKING:
 class Dialects:
     """The queues of all dialects."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  handed in by the one place that makes it
         self,
         broker: Broker,
         administration: Administration,
         snapshots: Snapshots,
         task_rates: Rates,
         options: DialectOptions,
+        *,
+        access: Access | None = None,
     ) -> None:
+        self._access = access
         self.zoldyq = ZoldyqQueues(broker, administration, options.zoldyq)
         self._zapq = ZapqQueue(broker, options.zapq)
         self._coramq = CoramqQueues(broker, administration)
@@ -39,10 +44,10 @@ class Dialects:
         self._snapshots = snapshots
         self._task_rates = task_rates
         self.busy: Mapping[str, Busy] = {
-            "zapq": self._zapq.busy(),
-            "coramq": self._coramq.busy(),
-            "zoldyq": busy_zoldyq(self.zoldyq),
-            "tasks": self._tasks.busy(),
+            "zapq": self._zapq.busy(access),
+            "coramq": self._coramq.busy(access),
+            "zoldyq": busy_zoldyq(self.zoldyq, access),
+            "tasks": self._tasks.busy(access),
         }
         self._longest = longest_request_bytes(broker.limits.max_message_bytes)
 
@@ -63,6 +68,12 @@ class Dialects:
             "tasks": (tasks_pages(self._tasks, self._task_rates), explain_task),
         }
         return {
-            name: dialect_app(blueprint, explain, longest_body_bytes=self._longest)
+            name: dialect_app(
+                blueprint,
+                explain,
+                longest_body_bytes=self._longest,
+                access=self._access,
+                needs=DIALECTS[name],
+            )
             for name, (blueprint, explain) in parts.items()
         }

@@ -15,7 +15,9 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.broker.policy import DEFAULT_POLICY, Backoff, TopicPolicy
 from miniqueue_py.errors import BadParameter, ShuttingDown
-from miniqueue_py.http.dialects.busy import Busy, Put
+from miniqueue_py.http.access.access import Access
+from miniqueue_py.http.access.rights import PUBLISH
+from miniqueue_py.http.dialects.busy import Busy, Put, Way
 from miniqueue_py.http.dialects.options import TASKS
 from miniqueue_py.http.exchange import Answer, Exchange
 from miniqueue_py.http.json_answers import json_answer
@@ -63,9 +65,10 @@ class TaskQueue:
         """The policy that was looked at last, and is one."""
         self._setting: set[asyncio.Task[None]] = set()
 
-    def busy(self) -> Busy:
+    def busy(self, access: Access | None) -> Busy:
         """Return what is asked for all the time."""
-        return Busy(explain_task, {b"task": ("POST", partial(_Post, self))})
+        verbs = {b"task": Way("POST", PUBLISH, partial(_Post, self))}
+        return Busy(explain_task, verbs, topic=TASKS, access=access)
 
     def next_id(self) -> str:
         """Return nanoseconds since the epoch, and no number twice."""

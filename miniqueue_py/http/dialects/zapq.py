@@ -13,7 +13,9 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.claim import Claim, Dealt
 from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.errors import MessageTooLong, TopicFull
-from miniqueue_py.http.dialects.busy import Busy, Put, Take
+from miniqueue_py.http.access.access import Access
+from miniqueue_py.http.access.rights import CONSUME, PUBLISH
+from miniqueue_py.http.dialects.busy import Busy, Put, Take, Way
 from miniqueue_py.http.dialects.options import ZAPQ, ZapqOptions
 from miniqueue_py.http.exchange import Answer, Exchange
 from miniqueue_py.http.json_answers import EMPTY, NO_CONTENT
@@ -58,14 +60,16 @@ class ZapqQueue:
         self.counters = Counters()
         self.since = broker.clock.monotonic()
 
-    def busy(self) -> Busy:
+    def busy(self, access: Access | None) -> Busy:
         """Return what is asked for all the time."""
         return Busy(
             explain_zapq,
             {
-                b"enqueue": ("POST", partial(_Enqueue, self)),
-                b"dequeue": ("GET", partial(_Dequeue, self)),
+                b"enqueue": Way("POST", PUBLISH, partial(_Enqueue, self)),
+                b"dequeue": Way("GET", CONSUME, partial(_Dequeue, self)),
             },
+            topic=ZAPQ,
+            access=access,
         )
 
 

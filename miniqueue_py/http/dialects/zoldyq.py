@@ -10,7 +10,9 @@ from functools import partial
 from miniqueue_py.broker.claim import Claim, Dealt
 from miniqueue_py.broker.message import Stored
 from miniqueue_py.errors import CapReached, TopicNotFound
-from miniqueue_py.http.dialects.busy import Busy, Put, Take
+from miniqueue_py.http.access.access import Access
+from miniqueue_py.http.access.rights import CONSUME, PUBLISH
+from miniqueue_py.http.dialects.busy import Busy, Put, Take, Way
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues, payload_of
 from miniqueue_py.http.exchange import Answer, Exchange
 from miniqueue_py.http.json_answers import NO_CONTENT, json_answer
@@ -28,15 +30,16 @@ def explain_zoldyq(status: int, text: str) -> Answer:
     return json_answer(encode({"error": text}), status)
 
 
-def busy_zoldyq(queues: ZoldyqQueues) -> Busy:
+def busy_zoldyq(queues: ZoldyqQueues, access: Access | None) -> Busy:
     """Return what is asked of ZoldyQ's queues all the time."""
     return Busy(
         explain_zoldyq,
         {
-            b"enqueue": ("POST", partial(_Enqueue, queues)),
-            b"dequeue": ("GET", partial(_Dequeue, queues)),
+            b"enqueue": Way("POST", PUBLISH, partial(_Enqueue, queues)),
+            b"dequeue": Way("GET", CONSUME, partial(_Dequeue, queues)),
         },
         folder=b"queues/",
+        access=access,
     )
 
 

@@ -18,8 +18,11 @@ FAREWELL_SECONDS = 0.5
 SENT_A_TURN = 16
 """Then others have their turn of the loop."""
 
-GOING_AWAY, FAILED = 1001, 1011
+GOING_AWAY, FORBIDDEN, FAILED = 1001, 1008, 1011
 """RFC 6455, section 7.4.1."""
+
+LONGEST_REASON = 30
+"""Characters: a Close has room for 123 bytes."""
 
 
 class Peer(NamedTuple):
@@ -42,6 +45,8 @@ class Conversation:
         self._is_gone = False
         """The client is not there any more."""
         self._is_ending = False
+        self._farewell: tuple[int, str] | None = None
+        """What it is to end with, if that was decided by others."""
         self._sent = 0
         self._patience = asyncio.timeout(None)
         """How long the socket may live: for ever, until somebody says otherwise."""
@@ -53,11 +58,20 @@ class Conversation:
         with suppress(RuntimeError):  # it has not begun, or has just expired
             self._patience.reschedule(asyncio.get_running_loop().time() + FAREWELL_SECONDS)
 
+    @property
+    def is_over(self) -> bool:
+        return self._is_gone or self._is_ending
+
+    def forbid(self, refusal: Exception) -> None:
+        """End it, because its right is gone."""
+        self._farewell = FORBIDDEN, str(refusal)[:LONGEST_REASON]
+        self.end()
+
     async def run(self) -> None:
         """Serve the socket until either side ends it."""
         await self._send({"type": "websocket.accept", "longest": self._longest_message_bytes})
         if self._is_ending:  # the broker drains since the handshake began
-            await self._close(GOING_AWAY, "")
+            await self._close(*(self._farewell or (GOING_AWAY, "")))
             return
         reader = asyncio.create_task(self._read())
         reader.add_done_callback(self._note_read)
@@ -66,6 +80,7 @@ class Conversation:
             with suppress(TimeoutError):
                 async with asyncio.timeout(None) as self._patience:
                     code, reason = await self._serve()
+            code, reason = self._farewell or (code, reason)
         finally:
             reader.cancel()
             await asyncio.wait((reader,))

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from quart import Blueprint, Response
 
+from miniqueue_py.http.access.pages import caller
+from miniqueue_py.http.access.rights import INSPECT
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
 from miniqueue_py.http.json_bodies import answer_pieces
 from miniqueue_py.http.json_text import encode
@@ -32,7 +34,9 @@ class _Pages:
 
     async def health(self) -> Response:
         broker, pieces = self._queues.broker, []
-        topics = await self._queues.administration.topics_after(None, _ALL)
+        sees = caller().sees
+        known = await self._queues.administration.topics_after(None, _ALL)
+        topics = [topic for topic in known if sees(INSPECT, topic)]
         for start in range(0, len(topics), _TOPICS_A_TURN):
             if told := self._tell(topics[start : start + _TOPICS_A_TURN]):
                 pieces.append(b"," + encode(told)[1:-1])

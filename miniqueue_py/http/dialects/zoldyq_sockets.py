@@ -3,12 +3,18 @@
 Plain ASGI: Quart keeps all that a peer sends until somebody looks at it.
 """
 
+from typing import NamedTuple
+
 from miniqueue_py.errors import MiniqueueError
+from miniqueue_py.http.access.access import Access
+from miniqueue_py.http.access.account import Account
+from miniqueue_py.http.access.rights import CONSUME, PUBLISH, Right
 from miniqueue_py.http.asgi import Receive, Scope, Send
 from miniqueue_py.http.dialects.zoldyq_conversation import Conversation, Peer
 from miniqueue_py.http.dialects.zoldyq_dequeuing import Dequeuing
 from miniqueue_py.http.dialects.zoldyq_enqueuing import Enqueuing
 from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
+from miniqueue_py.http.exchange import Request
 from miniqueue_py.http.names import topic_name
 from miniqueue_py.http.problems import problem, problem_of
 from miniqueue_py.http.sockets import answer_handshake
@@ -21,8 +27,9 @@ _QUEUES = b"/queues/"
 class ZoldyqSockets:
     """An ASGI application for WebSockets alone."""
 
-    def __init__(self, queues: ZoldyqQueues) -> None:
+    def __init__(self, queues: ZoldyqQueues, access: Access | None = None) -> None:
         self._queues = queues
+        self._access = access
         self._open: set[Conversation] = set()
 
     def __repr__(self) -> str:
@@ -36,27 +43,62 @@ class ZoldyqSockets:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a socket until either side ends it, or refuse it."""
         await receive()  # the wish to connect
+        account = None
         try:
-            socket = self._find(scope, receive, send)
+            way = self._find(scope)
+            if self._access is not None:
+                account = self._admit(self._access, scope, way)
         except MiniqueueError as error:
             await answer_handshake(send, *problem_of(error))
             return
-        if socket is None:
+        if way is None:
             await answer_handshake(send, *problem(404, "page not found"))
         elif self._queues.broker.is_draining:
             await answer_handshake(send, *problem(503, "the broker is draining"))
         else:
+            peer = Peer(receive, send, scope["extensions"][_PACED]["has_left"])
+            socket = way.kind(self._queues, way.topic, peer)
             self._open.add(socket)
+            if account is not None:
+                account.hold(socket, way.right, way.topic)
             try:
                 await socket.run()
             finally:
                 self._open.discard(socket)
+                if account is not None:
+                    account.let_go(socket)
 
-    def _find(self, scope: Scope, receive: Receive, send: Send) -> "Conversation | None":
+    def _find(self, scope: Scope) -> "_Way | None":
         path: bytes = scope["raw_path"] or b""
         segment, _, verb = path.removeprefix(_QUEUES).partition(b"/")
-        kind = {b"enqueue": Enqueuing, b"dequeue": Dequeuing}.get(verb)
+        kind, right = _KINDS.get(verb, (None, CONSUME))
         if not path.startswith(_QUEUES) or kind is None:
             return None
-        peer = Peer(receive, send, scope["extensions"][_PACED]["has_left"])
-        return kind(self._queues, topic_name(segment), peer)
+        return _Way(kind, right, topic_name(segment))
+
+    @staticmethod
+    def _admit(access: Access, scope: Scope, way: "_Way | None") -> Account:
+        """Return whose socket it is to be. Raises AccessRefused."""
+        path: bytes = scope["raw_path"] or b""
+        asked = Request(
+            "GET", path, b"", scope["headers"], scope["http_version"], "wss", scope["client"]
+        )
+        account = access.identify(asked)
+        if way is not None:
+            access.allow(account, asked, way.right, way.topic)
+            access.check_room(account, asked)
+        return account
+
+
+class _Way(NamedTuple):
+    """What a path leads to."""
+
+    kind: type[Conversation]
+    right: Right
+    topic: str
+
+
+_KINDS: dict[bytes, tuple[type[Conversation], Right]] = {
+    b"enqueue": (Enqueuing, PUBLISH),
+    b"dequeue": (Dequeuing, CONSUME),
+}

@@ -6,6 +6,7 @@ from miniqueue_py.http.json_bodies import answer_encoded
 from miniqueue_py.http.json_text import encode
 from miniqueue_py.http.openapi.messages import MESSAGE_PATHS
 from miniqueue_py.http.openapi.parts import COMPONENTS, Part, page, refusals
+from miniqueue_py.http.openapi.rights import with_rights
 from miniqueue_py.http.openapi.topics import DELETE_SAME_NAME, TOPIC_PATHS
 from miniqueue_py.version import __version__
 
@@ -23,10 +24,10 @@ that the broker is not with 421.\
 """
 
 
-def description() -> Blueprint:
+def description(*, needs_rights: bool = False) -> Blueprint:
     """Return the page /openapi.json."""
     pages = Blueprint("openapi", __name__)
-    encoded = encode(document())
+    encoded = encode(with_rights(document()) if needs_rights else document())
 
     @pages.get("/openapi.json")
     async def openapi() -> Response:
