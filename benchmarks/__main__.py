@@ -2,12 +2,13 @@
 
 peers: beside other brokers, in one run. attacks: what two lawful clients notice of
 an attacker. refusals: which clients read them. soak: minutes of random faults.
+libraries: LevelDB and RocksDB beside each other.
 """
 
 import argparse
 import sys
 
-from benchmarks import refusals, soak
+from benchmarks import libraries, refusals, soak
 from benchmarks.attacks import main as attacks
 from benchmarks.peers import command
 
@@ -16,6 +17,7 @@ _WORKS = {
     "attacks": attacks.main,
     "refusals": refusals.main,
     "soak": soak.main,
+    "libraries": libraries.main,
 }
 
 

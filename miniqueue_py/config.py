@@ -51,7 +51,9 @@ class Settings:
     key: Path | None = setting(  # noqa: RUF009 - it is a dataclass field
         "key", path, "", "its private key, PEM, without a password"
     )
-    database: str = setting("db", storage_url, "./miniqueue", "a directory; memory: keeps nothing")
+    database: str = setting(
+        "db", storage_url, "./miniqueue", "a directory, or leveldb:DIR, rocksdb:DIR, memory:"
+    )
     human: bool = setting("human", switch, "false", "logs for people instead of JSON lines")
     level: Level = setting(  # noqa: RUF009 - it is a dataclass field
         "level",

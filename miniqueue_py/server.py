@@ -21,6 +21,7 @@ from miniqueue_py.broker.timekeeper import Timekeeper
 from miniqueue_py.certificate_paths import certificate_paths
 from miniqueue_py.certificates import Presented, ensure_development_certificates
 from miniqueue_py.config import Settings
+from miniqueue_py.database_address import parse_address
 from miniqueue_py.descriptors import most_connections, open_the_files_we_may
 from miniqueue_py.errors import BadSetting, NotSynced, StorageUnavailable
 from miniqueue_py.freed_memory import give_memory_back, settle_memory
@@ -141,8 +142,9 @@ def _made_at_start(settings: Settings, development_certificates: Path) -> Iterat
 
 def _directories(settings: Settings) -> Iterator[Path]:
     """Yield where messages are kept."""
-    if settings.database != "memory:":
-        yield Path(settings.database.removeprefix("leveldb:"))
+    directory = parse_address(settings.database).directory
+    if directory is not None:
+        yield directory
     if settings.zapq_snapshots is not None:
         yield settings.zapq_snapshots
 

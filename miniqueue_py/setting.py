@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from miniqueue_py.database_address import parse_address
 from miniqueue_py.dialect_address import parse_dialects
 from miniqueue_py.units import parse_duration, parse_size, parse_whole_number
 
@@ -105,8 +106,7 @@ def _list_of(pattern: re.Pattern[str], problem: str, given: str) -> tuple[str, .
 
 
 def storage_url(given: str) -> str:
-    if not given.removeprefix("leveldb:").strip():
-        raise ValueError("names no directory")
+    parse_address(given)
     return given
 
 

@@ -189,6 +189,12 @@ BAD_FLAGS = [
     (["-human=maybe"], "-human: 'maybe' is neither true nor false"),
     (["-db", ""], "-db: '' names no directory"),
     (["-db", "leveldb:"], "-db: 'leveldb:' names no directory"),
+    (["-db", "rocksdb: "], "-db: 'rocksdb: ' names no directory"),
+    (["-db", "memory:x"], "-db: 'memory:x' keeps nothing anywhere: `memory:` is all of it"),
+    (
+        ["-db", "redis://x"],
+        "-db: 'redis://x' begins with 'redis:', which is none of leveldb:, rocksdb:, memory:",
+    ),
     (["-cert", "a.pem"], "-key: is missing; -cert and -key go together"),
     (["-key", "a.pem"], "-cert: is missing; -cert and -key go together"),
     (["-por", "80"], "-por: is not expected here"),

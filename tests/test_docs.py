@@ -33,7 +33,7 @@ from miniqueue_py.protocol.json_stream import LONGEST_STRING
 from miniqueue_py.protocol.lines import full_credit_line
 from miniqueue_py.protocol.topics import REASONS
 from miniqueue_py.storage.bounds import MAX_KEYS
-from miniqueue_py.storage.keyvalue.leveldb.files import RESERVE_BYTES
+from miniqueue_py.storage.keyvalue.room import RESERVE_BYTES
 from miniqueue_py.storage.ordered.kept_keys import KEPT_BYTES
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -50,6 +50,7 @@ COMMANDS = {
         ("bench", "", "measure a broker"),
         ("inspect", "DIR", "look into a database that no broker has open"),
         ("repair", "DIR", "make a database of what can be read of a damaged one"),
+        ("copy", "FROM TO", "move a stopped broker's database to another engine"),
         ("cert", "", "make certificates for development"),
         ("token", "new|list|...", "say who may do what with a broker"),
         ("completion", "SHELL", "print what completes these words in your shell"),

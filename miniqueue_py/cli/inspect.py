@@ -1,12 +1,9 @@
 """`miniqueue inspect`: look into a database that no broker has open, and change nothing."""
 
-import signal
-import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from miniqueue_py.broker.clock import SystemClock
 from miniqueue_py.cli.inspect_report import as_json, print_inspection
@@ -14,6 +11,7 @@ from miniqueue_py.cli.legible import legible
 from miniqueue_py.cli.output import FAILED, OK, complain, print_json
 from miniqueue_py.cli.parser import CommandParser, whole_number
 from miniqueue_py.cli.progress import progress
+from miniqueue_py.cli.unwinding import unwound_by_sigterm
 from miniqueue_py.errors import BadSetting, DatabaseRefused, TopicNotFound
 
 if TYPE_CHECKING:
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 _MESSAGES = 10
 _MOST_MESSAGES = 1_000_000
-_OF_A_SIGNAL = 128
 
 
 def inspect(words: Sequence[str]) -> int:
@@ -32,7 +29,7 @@ def inspect(words: Sequence[str]) -> int:
     elif options.topic is None:
         raise BadSetting("inspect", "--messages is of a topic: name it with --topic")
     try:
-        with _unwound_by_sigterm():
+        with unwound_by_sigterm():
             inspection = _inspect(options)
     except (DatabaseRefused, TopicNotFound) as error:
         return complain(error, FAILED)
@@ -67,20 +64,6 @@ def parser() -> ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
-
-
-@contextmanager
-def _unwound_by_sigterm() -> Iterator[None]:
-    """Leave the block at SIGTERM as at Ctrl-C, so that no copy is left behind."""
-
-    def leave(number: int, _: object) -> NoReturn:
-        sys.exit(_OF_A_SIGNAL + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _inspect(options: Namespace) -> "Inspection":

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from miniqueue_py.database_address import parse_address
 from miniqueue_py.storage.fsync import Fsync
 from miniqueue_py.storage.memory import MemoryStorage
 
@@ -16,13 +17,19 @@ def open_storage(
 ) -> "Storage":
     """Open the engine that `url` names; it must be closed.
 
-    `memory:` keeps nothing. Anything else is a directory for LevelDB, with or
-    without `leveldb:` before it. Raises DatabaseRefused.
+    `memory:` keeps nothing. Anything else is a directory, for the library that its
+    files are of, or that is named before it: `leveldb:`, `rocksdb:`. A new one is
+    for the first that is installed. Raises DatabaseRefused, and ValueError for an
+    address that is none.
     """
-    if url == "memory:":
+    scheme, directory = parse_address(url)
+    if directory is None:
         return MemoryStorage()
-    from miniqueue_py.storage.ordered.engine import OrderedStorage  # noqa: PLC0415  needs plyvel
+    from miniqueue_py.storage.ordered.engine import OrderedStorage  # noqa: PLC0415  loaded if used
 
     return OrderedStorage.open(
-        url.removeprefix("leveldb:"), fsync=fsync, fsync_interval_seconds=fsync_interval_seconds
+        str(directory),
+        scheme=scheme,
+        fsync=fsync,
+        fsync_interval_seconds=fsync_interval_seconds,
     )

@@ -14,7 +14,6 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.settling import Decision
-from miniqueue_py.storage.keyvalue.leveldb.files import open_database
 from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.telemetry.metrics import Metrics
 from miniqueue_py.telemetry.observer import log_events
@@ -23,6 +22,7 @@ from miniqueue_py.testing.clock import ManualClock
 from tests.broker.counting import counted
 from tests.broker.scenes import nothing, publish, some_turns
 from tests.storage.faulty import always_room
+from tests.storage.raw import open_database
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,6 @@ from miniqueue_py.broker.events import ClockStepped, Event, Observers
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.storage import Storage
 from miniqueue_py.broker.timekeeper import STEP_SECONDS, Timekeeper
-from miniqueue_py.storage.keyvalue.leveldb.files import open_database
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.testing.clock import ManualClock
@@ -27,6 +26,7 @@ from tests.broker.scenes import (
     texts,
 )
 from tests.storage.faulty import always_room
+from tests.storage.raw import open_database
 
 pytestmark = pytest.mark.anyio
 

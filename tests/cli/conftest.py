@@ -14,6 +14,7 @@ from tests.cli.commands import Commands, Done
 from tests.cli.pages import Pages
 from tests.outside.conftest import no_stumble
 from tests.outside.server import RunningBroker
+from tests.storage.conftest import library  # noqa: F401  a fixture
 
 QUICK = ("-fsync", "never", "-period", "50ms")
 

@@ -5,12 +5,10 @@ import json
 import multiprocessing
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import plyvel
 import pytest
 
 from miniqueue_py.broker.clock import SystemClock
@@ -20,10 +18,12 @@ from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.cli.inspect import inspect
 from miniqueue_py.errors import BadSetting
 from miniqueue_py.storage import open_storage
+from miniqueue_py.storage.keyvalue.library import Library
 from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.testing.storing import lease, publish, publish_as
+from tests.storage.raw import open_database, raw
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("library")]
 
 Output = pytest.CaptureFixture[str]
 
@@ -45,14 +45,16 @@ async def database(tmp_path: Path) -> Path:
     held = lease(storage, "orders", 3)
     storage.settle(held[:1], Bury("orders.dead", "maxDeliveries", at_ms=1_000_000))
     await storage.aclose()
-    with reopened(path) as opened:
+    with raw(path) as opened:
         # So that it has a table, and a log with something in it.
         opened.put(keys.LAST_TOPIC_KEY, keys.topic_key(3))
     return path
 
 
-async def test_nothing_in_the_directory_changes(database: Path, capsys: Output) -> None:
-    (database / "000099.ldb").write_bytes(b"left over by a crash")
+async def test_nothing_in_the_directory_changes(
+    database: Path, capsys: Output, library: Library
+) -> None:
+    (database / f"000099{library.table_suffix}").write_bytes(b"left over by a crash")
     before = everything_of(database)
 
     for words in ([], ["--json"], ["--topic", "orders"], ["--check"], ["--topic", "nothing"]):
@@ -63,7 +65,7 @@ async def test_nothing_in_the_directory_changes(database: Path, capsys: Output) 
 
 
 async def test_nothing_in_a_damaged_directory_changes(database: Path) -> None:
-    flip_a_byte(only(database, "*.ldb"), at=200)
+    flip_a_byte(table_of(database), at=200)
     flip_a_byte(last(database, "*.log"), at=10)
     before = everything_of(database)
 
@@ -73,13 +75,13 @@ async def test_nothing_in_a_damaged_directory_changes(database: Path) -> None:
 
 
 async def test_a_leftover_with_the_number_of_the_next_table_is_not_written_to(
-    tmp_path: Path,
+    tmp_path: Path, library: Library
 ) -> None:
     database = tmp_path / "db"
-    with plyvel.DB(str(database), create_if_missing=True) as made:
+    with raw(database) as made:
         made.put(keys.VERSION_KEY, b"miniqueue 3")
     for number in range(1, 30):
-        (database / f"{number:06}.ldb").write_bytes(b"left over")
+        (database / f"{number:06}{library.table_suffix}").write_bytes(b"left over")
     before = everything_of(database)
 
     assert inspect([str(database)]) == 0
@@ -140,7 +142,7 @@ async def test_a_whole_database_passes_the_check(database: Path, capsys: Output)
 
 
 def _hold(path: str, is_held: "multiprocessing.synchronize.Event") -> None:
-    database = plyvel.DB(path)
+    database = open_database(Path(path))
     is_held.set()
     multiprocessing.Event().wait(30)
     del database
@@ -205,7 +207,7 @@ async def test_what_is_no_database_of_ours_is_refused_in_a_line(
 
 
 async def test_an_empty_database_is_told(tmp_path: Path, capsys: Output) -> None:
-    with reopened(tmp_path):
+    with raw(tmp_path):
         ...
 
     assert inspect([str(tmp_path)]) == 0
@@ -228,11 +230,11 @@ def _lose_the_manifest(path: Path) -> None:
 
 
 def _lose_a_table(path: Path) -> None:
-    only(path, "*.ldb").unlink()
+    table_of(path).unlink()
 
 
 def _cut_a_table(path: Path) -> None:
-    table = only(path, "*.ldb")
+    table = table_of(path)
     table.write_bytes(table.read_bytes()[:50])
 
 
@@ -241,8 +243,8 @@ def _cut_a_table(path: Path) -> None:
     [
         (_cut_the_manifest, "has nothing in it that can be read"),
         (_lose_the_manifest, "is missing"),
-        (_lose_a_table, "000005.ldb is missing, a table of"),
-        (_cut_a_table, "000005.ldb has 50 bytes, and was written with"),
+        (_lose_a_table, " is missing, a table of"),
+        (_cut_a_table, " has 50 bytes, and was written with"),
     ],
 )
 async def test_damaged_files_are_named(
@@ -279,7 +281,7 @@ async def test_what_is_behind_a_damaged_place_in_a_log_is_passed_over_and_told(
 async def test_a_record_that_makes_no_sense_is_told_and_the_rest_is_shown(
     database: Path, capsys: Output
 ) -> None:
-    with reopened(database) as opened:
+    with raw(database) as opened:
         opened.put(keys.topic_key(77), b"\x09 no format")
         opened.put(keys.policy_key(1), b"{}}")
         opened.put(keys.message_key(1, keys.MIDDLE), b"\x09 no format")
@@ -296,7 +298,7 @@ async def test_a_record_that_makes_no_sense_is_told_and_the_rest_is_shown(
 async def test_the_check_finds_damaged_blocks_and_counts_that_are_wrong(
     database: Path, capsys: Output
 ) -> None:
-    with reopened(database) as opened:
+    with raw(database) as opened:
         opened.delete(keys.message_key(1, keys.MIDDLE))
         opened.put(keys.delayed_key(1, 88, 1), b"of nobody")
     inspect([str(database), "--check"])
@@ -305,7 +307,7 @@ async def test_the_check_finds_damaged_blocks_and_counts_that_are_wrong(
     assert "topic 'orders' says bytes 23, and has 20" in counted
     assert "delayed messages of topic 88 are there, and the topic is not" in counted
 
-    flip_a_byte(first(database, "*.ldb"), at=200)
+    flip_a_byte(min((*database.glob("*.ldb"), *database.glob("*.sst"))), at=200)
     assert inspect([str(database), "--check"]) == 1
     assert "records between 01 and 02 cannot be read" in capsys.readouterr().err
 
@@ -360,11 +362,9 @@ def everything_of(path: Path) -> list[tuple[Any, ...]]:
     return facts
 
 
-@contextmanager
-def reopened(path: Path) -> Iterator[Any]:
-    database = plyvel.DB(str(path), create_if_missing=True, compression=None)
-    yield database
-    database.close()
+def table_of(path: Path) -> Path:
+    [found] = (*path.glob("*.ldb"), *path.glob("*.sst"))
+    return found
 
 
 def only(path: Path, pattern: str) -> Path:
@@ -392,5 +392,5 @@ def _with_file(path: Path, name: str) -> None:
 
 
 def _with_record(path: Path, key: bytes, value: bytes) -> None:
-    with reopened(path) as database:
+    with raw(path) as database:
         database.put(key, value)

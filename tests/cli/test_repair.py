@@ -17,7 +17,7 @@ from miniqueue_py.testing.storing import bodies, lease, publish, publish_as
 from tests.storage.faulty import reopen
 from tests.storage.hurting import flip, largest_table, put_in_tables
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("library")]
 
 Output = pytest.CaptureFixture[str]
 

@@ -16,7 +16,7 @@ from tests.outside.server import PROJECT
 SCREEN = 80, 24
 
 # What starts a broker or draws on a screen, and takes its time to be imported.
-HEAVY = {"quart", "hypercorn", "plyvel", "cryptography", "structlog", "rich", "shtab"}
+HEAVY = {"quart", "hypercorn", "plyvel", "rocksdict", "cryptography", "structlog", "rich", "shtab"}
 
 Output = pytest.CaptureFixture[str]
 

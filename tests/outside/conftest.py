@@ -12,6 +12,7 @@ from miniqueue_py.certificates import make_certificates
 from tests.outside.bystander import Bystander
 from tests.outside.server import RunningBroker, StartBroker, parse_fact
 from tests.outside.wire import Connection
+from tests.storage.engines import skip_if_absent
 
 QUICK = ("-fsync", "never", "-period", "50ms")
 
@@ -56,13 +57,25 @@ def broker(module_broker: RunningBroker) -> Iterator[RunningBroker]:
 
 
 @pytest.fixture
-def start_broker(certificates: CertificatePaths, tmp_path: Path) -> Iterator[StartBroker]:
+def scheme(request: pytest.FixtureRequest) -> str:
+    """The library that brokers are started with; without a parameter it is the first there is."""
+    name: str = getattr(request, "param", "")
+    skip_if_absent(name)
+    return name
+
+
+@pytest.fixture
+def start_broker(
+    certificates: CertificatePaths, tmp_path: Path, scheme: str
+) -> Iterator[StartBroker]:
     """Start a broker for this test alone, with the flags it needs."""
     with ExitStack() as stack:
 
         def start(*flags: str, program: str = "miniqueue_py") -> RunningBroker:
             directory = tmp_path / f"{next(_numbers)}" / "db"
-            broker = RunningBroker(directory, certificates, (*QUICK, *flags), program=program)
+            broker = RunningBroker(
+                directory, certificates, (*QUICK, *flags), program=program, scheme=scheme
+            )
             stack.enter_context(no_stumble(broker))
             return stack.enter_context(broker)
 

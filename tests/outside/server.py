@@ -25,19 +25,22 @@ PROJECT = Path(__file__).resolve().parents[2]
 class RunningBroker:
     """A broker on a directory, from its start to its end."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  most say nothing but where
         self,
         directory: Path,
         certificates: CertificatePaths,
         flags: Sequence[str] = (),
         start_timeout: float = 15,
+        *,
         program: str = "miniqueue_py",
+        scheme: str = "",
     ) -> None:
         self.directory = directory
         self.ca = certificates.authority
         self._start_timeout = start_timeout
         self._command = [sys.executable, "-m", program]
-        self._command += ["-host", "127.0.0.1", "-port", "0", "-db", str(directory)]
+        self._command += ["-host", "127.0.0.1", "-port", "0", "-db"]
+        self._command += [f"{scheme}:{directory}" if scheme else str(directory)]
         self._command += ["-cert", str(certificates.certificate), "-key", str(certificates.key)]
         self._command += ["-level", "info", *flags]
         self._process: subprocess.Popen[str] | None = None

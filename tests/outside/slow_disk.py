@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from miniqueue_py.cli.main import main
-from miniqueue_py.storage.keyvalue.leveldb.files import LogSync
+from miniqueue_py.storage.keyvalue.log_sync import LogSync
 from miniqueue_py.storage.ordered import engine
 
 PROGRAM = "tests.outside.slow_disk"

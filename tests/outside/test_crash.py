@@ -18,7 +18,10 @@ from tests.outside.server import StartBroker
 from tests.outside.settler import BACK_AFTER, LONG, WRITTEN, Settler, drain
 from tests.outside.wire import Connection
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("scheme", ["leveldb", "rocksdb"], indirect=True),
+]
 
 KILLS = 10
 """For each policy of fsync; two in five of them while order is watched."""

@@ -20,7 +20,10 @@ from tests.outside.server import RunningBroker, StartBroker
 from tests.outside.settler import LONG
 from tests.outside.wire import Connection
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("scheme", ["leveldb", "rocksdb"], indirect=True),
+]
 
 KILLS = 6
 

@@ -18,7 +18,10 @@ from tests.outside.server import RunningBroker, parse_fact
 from tests.outside.settler import LONG, drain
 from tests.outside.wire import Connection, Response
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("scheme", ["leveldb", "rocksdb"], indirect=True),
+]
 
 DISK_BYTES = 64 << 20
 BODY_BYTES = 60_000
@@ -45,8 +48,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def broker(disk: Path, certificates: CertificatePaths) -> Iterator[RunningBroker]:
-    with RunningBroker(disk / "db", certificates, ("-period", "50ms")) as broker:
+def broker(disk: Path, certificates: CertificatePaths, scheme: str) -> Iterator[RunningBroker]:
+    flags = ("-period", "50ms")
+    with RunningBroker(disk / "db", certificates, flags, scheme=scheme) as broker:
         yield broker
         assert broker.is_running, "\n".join(broker.log_lines()[-50:])
         assert not any("Traceback" in line for line in broker.log_lines())

@@ -17,8 +17,7 @@ import pytest
 
 from miniqueue_py.broker.storage import is_hidden
 from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.storage.keyvalue.leveldb.copies import open_copy
-from miniqueue_py.storage.keyvalue.leveldb.manifest import read_manifest
+from miniqueue_py.storage.keyvalue.libraries import choose_library
 from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.storage.ordered.offline.inspection import inspect_database
 from miniqueue_py.storage.ordered.topic_state import TopicState
@@ -122,8 +121,11 @@ def read(path: Path) -> list[bytes]:
 def count_hidden(database: Path) -> int:
     """Count the topics that a killed load left behind, and check that nothing is damaged."""
     assert inspect_database(database, check=lambda _messages, _bytes: None).damages == []
-    with open_copy(database, read_manifest(database), passes_over_damage=False) as copy:
-        topics = [TopicState.decode(*entry) for entry in copy.iterator(prefix=keys.TOPICS)]
+    library = choose_library(database, None)
+    with library.look_into(
+        database, library.read_manifest(database), passes_over_damage=False
+    ) as copy:
+        topics = [TopicState.decode(*entry) for entry in copy.read(*keys.whole(keys.TOPICS))]
     return sum(is_hidden(topic.name) for topic in topics)
 
 

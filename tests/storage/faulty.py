@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import plyvel
-
-from miniqueue_py.storage.keyvalue.leveldb.files import LogSync, check_version, open_database
+from miniqueue_py.storage.keyvalue.database import Batch, DatabaseFailed, Entry, OnGap
+from miniqueue_py.storage.keyvalue.log_sync import LogSync
 from miniqueue_py.storage.ordered.engine import OrderedStorage
+from miniqueue_py.storage.ordered.layout.version import check_version
+from tests.storage.raw import open_database
 
 INTERVAL_SECONDS = 3600.0
 """Nothing is synced but what somebody waits for, and what is left at the end."""
@@ -49,39 +50,37 @@ class FaultyDatabase:
         self.is_unreadable = False
         """Whatever is looked for by its key is in a bad block."""
         self.reads = 0
-        """How many iterators were made."""
+        """How many ranges were read."""
         self._database = database
+        self._on_gap: OnGap | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
 
-    def iterator(self, **options: Any) -> Any:
+    def watch(self, on_gap: OnGap) -> None:
+        self._on_gap = on_gap
+        self._database.watch(on_gap)
+
+    def read(self, start: bytes, stop: bytes) -> Iterator[Entry]:
         self.reads += 1
-        return self._database.iterator(**options)
+        entries: Iterator[Entry] = self._database.read(start, stop)
+        return entries
 
-    def get(self, key: bytes, **options: Any) -> Any:
+    def get(self, key: bytes) -> bytes | None:
         if self.is_unreadable:
-            raise plyvel.CorruptionError(b"Corruption: block checksum mismatch")
-        return self._database.get(key, **options)
+            assert self._on_gap is not None
+            self._on_gap(key, key + b"\x00")
+            return None
+        record: bytes | None = self._database.get(key)
+        return record
 
-    def write_batch(self) -> "FaultyBatch":
-        return FaultyBatch(self._database.write_batch(), self)
+    def has(self, key: bytes) -> bool:
+        return self.is_unreadable or bool(self._database.has(key))
 
-
-class FaultyBatch:
-    """A real batch of a faulty database."""
-
-    def __init__(self, batch: Any, database: FaultyDatabase) -> None:
-        self._batch = batch
-        self._of = database
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._batch, name)
-
-    def write(self) -> None:
-        if self._of.error is not None:
-            raise plyvel.IOError(self._of.error.encode())
-        self._batch.write()
+    def write(self, batch: Batch) -> None:
+        if self.error is not None:
+            raise DatabaseFailed(self.error)
+        self._database.write(batch)
 
 
 class FaultySync:

@@ -4,11 +4,9 @@ import asyncio
 from pathlib import Path
 from random import Random
 
-import plyvel
-
-from miniqueue_py.storage.keyvalue.leveldb.files import WRITE_BUFFER_BYTES
 from miniqueue_py.testing.storing import publish
 from tests.storage.faulty import reopen
+from tests.storage.raw import raw
 
 SECTOR = 512
 
@@ -24,12 +22,12 @@ async def fill(path: Path, topic: str, messages: int, *, size: int = 100) -> lis
 
 def put_in_tables(path: Path) -> None:
     """Have all that is in logs in tables, and most in one."""
-    with plyvel.DB(str(path), compression=None, write_buffer_size=WRITE_BUFFER_BYTES) as database:
-        database.compact_range()
+    with raw(path) as database:
+        database.compact(None, None)
 
 
 def largest_table(path: Path) -> Path:
-    return max(path.glob("*.ldb"), key=lambda each: each.stat().st_size)
+    return max((*path.glob("*.ldb"), *path.glob("*.sst")), key=lambda each: each.stat().st_size)
 
 
 def flip(file: Path, at: int) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from struct import Struct
 
-import plyvel
 import pytest
 
 from miniqueue_py.broker.delivery import ACK, Delay
@@ -13,6 +12,7 @@ from miniqueue_py.errors import DatabaseRefused
 from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.testing.storing import ANY_NUMBER, bodies, counts, lease, publish
+from tests.storage.raw import raw
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ def write_old_database(path: Path) -> None:
     """Three messages that wait, the second after two DACKs, and one that is set aside."""
     front, back = MIDDLE - 5, MIDDLE + 4
     head = keys.message_key(TOPIC, front)
-    with plyvel.DB(str(path), create_if_missing=True) as database:
+    with raw(path) as database:
         database.put(keys.VERSION_KEY, b"miniqueue 1")
         database.put(
             keys.topic_key(TOPIC), OLD_TOPIC.pack(1, front, back, 3, 1, 13, head) + b"orders"
@@ -83,7 +83,7 @@ async def test_database_of_the_first_version_is_marked_when_it_is_opened(tmp_pat
     write_old_database(tmp_path)
     await reopen(tmp_path).aclose()
 
-    with plyvel.DB(str(tmp_path)) as database:
+    with raw(tmp_path) as database:
         assert database.get(keys.VERSION_KEY) == b"miniqueue 3"
 
 
@@ -104,11 +104,11 @@ async def test_database_of_the_first_version_goes_on_as_one_of_this(tmp_path: Pa
 
 
 async def test_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    with plyvel.DB(str(tmp_path), create_if_missing=True) as database:
+    with raw(tmp_path) as database:
         database.put(keys.VERSION_KEY, b"miniqueue 4")
 
     with pytest.raises(DatabaseRefused, match="'miniqueue 4', written by a newer version"):
         reopen(tmp_path)
 
-    with plyvel.DB(str(tmp_path)) as database:
+    with raw(tmp_path) as database:
         assert database.get(keys.VERSION_KEY) == b"miniqueue 4"

@@ -259,18 +259,21 @@ def test_memory_answers_like_a_list() -> None:
     run_state_machine_as_test(StorageMachine, settings=WALKS)
 
 
-def test_leveldb_answers_like_a_list() -> None:
+@pytest.mark.usefixtures("library")
+def test_disk_answers_like_a_list() -> None:
     run_state_machine_as_test(OrderedStorageMachine, settings=WALKS)
 
 
-def test_leveldb_answers_like_a_list_through_a_window_of_two(
+@pytest.mark.usefixtures("library")
+def test_disk_answers_like_a_list_through_a_window_of_two(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(window, "MAX_ENTRIES", 2)
     run_state_machine_as_test(NarrowOrderedStorageMachine, settings=WALKS)
 
 
-def test_leveldb_answers_like_a_list_through_a_window_of_a_few_bytes(
+@pytest.mark.usefixtures("library")
+def test_disk_answers_like_a_list_through_a_window_of_a_few_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(window, "MAX_BYTES", 40)

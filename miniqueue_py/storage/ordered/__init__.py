@@ -1,1 +1,1 @@
-"""The engine on LevelDB: how `docs/lifecycle.md` is kept on a disk."""
+"""The engine on keys kept in order: how `docs/lifecycle.md` is kept on a disk."""

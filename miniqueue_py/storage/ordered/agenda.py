@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from miniqueue_py.broker.message import Message
 from miniqueue_py.storage import fates
+from miniqueue_py.storage.keyvalue.database import Entry
 from miniqueue_py.storage.ordered.layout import keys, records
 from miniqueue_py.storage.ordered.topic_state import TopicState
-from miniqueue_py.storage.ordered.window import Entry
 from miniqueue_py.storage.ordered.writing.committer import Committer
 
 

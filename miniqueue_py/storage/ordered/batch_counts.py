@@ -11,14 +11,12 @@ from collections.abc import Iterator
 from struct import Struct, error
 from typing import Any
 
-import plyvel
-
 from miniqueue_py.broker.alarms import Alarms
 from miniqueue_py.broker.message import BatchCount
 from miniqueue_py.errors import StorageCorrupt
 from miniqueue_py.storage.bounds import MAX_KEYS
 from miniqueue_py.storage.fates import LAST_MOMENT_MS
-from miniqueue_py.storage.keyvalue.leveldb.verified import check_end
+from miniqueue_py.storage.keyvalue.database import Database, RecordDamaged
 from miniqueue_py.storage.ordered.catalogue import Catalogue
 from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.storage.ordered.topic_state import TopicState
@@ -57,11 +55,11 @@ class BatchCounts:
         """What they take on disk."""
         return KEPT_BYTES * self._count
 
-    def read(self, database: Any, catalogue: Catalogue) -> None:
+    def read(self, database: Database, catalogue: Catalogue) -> None:
         """Take note of what a database has: two looks for each topic that has any."""
         try:
             numbers = dict(_numbers_in(database))
-        except plyvel.CorruptionError:
+        except RecordDamaged:
             numbers = self._numbers_left()
         for topic_id, of_topic in numbers.items():
             topic = catalogue.with_id(topic_id)
@@ -173,20 +171,15 @@ class BatchCounts:
             ) from cause
 
 
-def _numbers_in(database: Any) -> Iterator[tuple[int, range]]:
-    """Yield the numbers that each topic uses. Raises plyvel.CorruptionError."""
-    options = {"include_value": False, "verify_checksums": True}
-    at = keys.BATCH_ORDER
-    with database.iterator(prefix=keys.BATCH_ORDER, **options) as entries:
-        for key in entries:
-            topic_id, first = keys.batch_order_fields(key)
-            start, stop = keys.range_of(keys.BATCH_ORDER, topic_id)
-            with database.iterator(start=start, stop=stop, reverse=True, **options) as backwards:
-                last_key = next(backwards, None)
-            if last_key is None:  # though there is one at least
-                raise plyvel.CorruptionError
-            _, last = keys.batch_order_fields(last_key)
-            yield topic_id, range(first, last + 1)
-            entries.seek(stop)
-            at = stop
-    check_end(database, at)
+def _numbers_in(database: Database) -> Iterator[tuple[int, range]]:
+    """Yield the numbers that each topic uses. Raises RecordDamaged."""
+    at, end = keys.whole(keys.BATCH_ORDER)
+    while (entry := next(database.read_strictly(at, end), None)) is not None:
+        topic_id, first = keys.batch_order_fields(entry[0])
+        start, stop = keys.range_of(keys.BATCH_ORDER, topic_id)
+        last_key = database.last_key(start, stop)
+        if last_key is None:  # though there is one at least
+            raise RecordDamaged
+        _, last = keys.batch_order_fields(last_key)
+        yield topic_id, range(first, last + 1)
+        at = stop

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from miniqueue_py.broker.policy import decode_policy
 from miniqueue_py.broker.storage import is_hidden
-from miniqueue_py.storage.keyvalue.leveldb.verified import Verified
+from miniqueue_py.storage.keyvalue.database import Database
 from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.storage.ordered.topic_state import TopicState
 
@@ -32,8 +32,8 @@ class Catalogue:
         self._next_id = 1
 
     @classmethod
-    def read(cls, reads: Verified) -> "Catalogue":
-        """Return what a database has. Raises StorageCorrupt, and plyvel.CorruptionError.
+    def read(cls, reads: Database) -> "Catalogue":
+        """Return what a database has. Raises StorageCorrupt, and RecordDamaged.
 
         No topic may be missing: its number would be given again, and its messages with it.
         """

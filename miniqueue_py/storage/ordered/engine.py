@@ -1,4 +1,4 @@
-"""The storage verbs on LevelDB."""
+"""The storage verbs on keys that are kept in order."""
 
 import asyncio
 import struct
@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import plyvel
-
 from miniqueue_py.broker.delivery import Delivery, Outcome
 from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
@@ -18,19 +16,17 @@ from miniqueue_py.broker.storage import Look, Moved, Sight, TopicStatistics, Tot
 from miniqueue_py.broker.write_times import WriteTimes
 from miniqueue_py.errors import DatabaseRefused, StorageCorrupt, StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
-from miniqueue_py.storage.keyvalue.leveldb.files import (
-    LogSync,
-    Room,
-    check_version,
-    damaged,
-    words_of,
-)
+from miniqueue_py.storage.keyvalue.database import Database, DatabaseFailed, RecordDamaged
+from miniqueue_py.storage.keyvalue.log_sync import LogSync
 from miniqueue_py.storage.keyvalue.place import Place
+from miniqueue_py.storage.keyvalue.room import Room
+from miniqueue_py.storage.keyvalue.words import damaged, words_of
 from miniqueue_py.storage.ordered.agenda import Agendas
 from miniqueue_py.storage.ordered.arrivals import Arrivals
 from miniqueue_py.storage.ordered.catalogue import Catalogue
 from miniqueue_py.storage.ordered.damages import Damages
 from miniqueue_py.storage.ordered.layout import keys
+from miniqueue_py.storage.ordered.layout.version import check_version
 from miniqueue_py.storage.ordered.line import Line
 from miniqueue_py.storage.ordered.looking import Looking
 from miniqueue_py.storage.ordered.moves import Moves
@@ -43,15 +39,15 @@ from miniqueue_py.storage.ordered.writing.committer import READING_FAILED, Commi
 from miniqueue_py.storage.ordered.writing.janitor import WORTH_BYTES, Janitor
 from miniqueue_py.storage.reused_keys import check_keys
 
-_NO_SENSE = (plyvel.Error, StorageCorrupt, struct.error, UnicodeDecodeError)
+_NO_SENSE = (DatabaseFailed, StorageCorrupt, struct.error, UnicodeDecodeError)
 
 
 class OrderedStorage:
-    """Messages in a LevelDB directory, which it alone has open."""
+    """Messages in a directory, which it alone has open."""
 
     def __init__(
         self,
-        database: Any,
+        database: Database,
         sync: Callable[[], None],
         has_room: Callable[[int], bool],
         *,
@@ -108,10 +104,18 @@ class OrderedStorage:
 
     @classmethod
     def open(
-        cls, directory: str, *, fsync: Fsync, fsync_interval_seconds: float
+        cls,
+        directory: str,
+        *,
+        fsync: Fsync,
+        fsync_interval_seconds: float,
+        scheme: str | None = None,
     ) -> "OrderedStorage":
-        """Open the database in a directory. Raises DatabaseRefused."""
-        place = Place(Path(directory))
+        """Open the database in a directory, with the library of that scheme or the one it is of.
+
+        Raises DatabaseRefused.
+        """
+        place = Place(Path(directory), scheme)
         try:
             database, mended = place.open()
         except BaseException:
@@ -130,7 +134,7 @@ class OrderedStorage:
         except BaseException as error:
             database.close()
             place.close()
-            if isinstance(error, plyvel.CorruptionError):
+            if isinstance(error, RecordDamaged):
                 raise DatabaseRefused(f"-db: {path} {damaged(path, words_of(error))}") from error
             if isinstance(error, _NO_SENSE):
                 raise DatabaseRefused(f"-db: {path} cannot be read: {words_of(error)}") from error

@@ -15,10 +15,10 @@ from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.message import PLAIN, Message
 from miniqueue_py.errors import StorageCorrupt
 from miniqueue_py.storage.bounds import EXPIRED_AT_ONCE
+from miniqueue_py.storage.keyvalue.database import Entry
 from miniqueue_py.storage.ordered.layout import keys, records
 from miniqueue_py.storage.ordered.moves import Moves
 from miniqueue_py.storage.ordered.topic_state import TopicState
-from miniqueue_py.storage.ordered.window import Entry
 from miniqueue_py.storage.ordered.writing.committer import READING_FAILED, Committer
 
 _new: Any = tuple.__new__
@@ -40,7 +40,8 @@ class Line:
         """Lease the first ready messages; what has expired among them is removed."""
         window = topic.window
         entries = window.entries
-        if entries and max_bytes > 0 and (limit == 1 or (len(entries) == 1 and window.holds_all)):
+        is_one = limit == 1 or (limit > 1 and len(entries) == 1 and window.holds_all)
+        if is_one and entries and max_bytes > 0:
             # One by one is how many travel.
             key, record = entries[0]
             if record.startswith(records.COMMON) and len(record) >= records.COMMON_BYTES:

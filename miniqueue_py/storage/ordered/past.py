@@ -1,7 +1,6 @@
 """What topics know of their past for a while: keys of messages, and counts of batches."""
 
-from typing import Any
-
+from miniqueue_py.storage.keyvalue.database import Database
 from miniqueue_py.storage.ordered.batch_counts import BatchCounts
 from miniqueue_py.storage.ordered.catalogue import Catalogue
 from miniqueue_py.storage.ordered.kept_keys import KeptKeys
@@ -22,7 +21,7 @@ class Past:
         """What it takes on disk."""
         return self.keys.size + self.batches.size
 
-    def read(self, database: Any, catalogue: Catalogue) -> None:
+    def read(self, database: Database, catalogue: Catalogue) -> None:
         """Take note of what a database has."""
         for topic in catalogue:
             self.keys.hold(topic)

@@ -11,8 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-Entry = tuple[bytes, bytes]
-"""A message's key and its record."""
+from miniqueue_py.storage.keyvalue.database import Entry
 
 MAX_ENTRIES = 1024
 MAX_BYTES = 1 << 20

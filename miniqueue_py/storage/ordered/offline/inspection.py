@@ -8,21 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import plyvel
-
 from miniqueue_py.broker.message import Message
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.storage import TopicStatistics
 from miniqueue_py.errors import DatabaseRefused, StorageCorrupt, TopicNotFound
-from miniqueue_py.storage.keyvalue.leveldb.copies import (
+from miniqueue_py.storage.keyvalue.database import DatabaseFailed, RecordDamaged
+from miniqueue_py.storage.keyvalue.library import Library
+from miniqueue_py.storage.keyvalue.manifest import Manifest
+from miniqueue_py.storage.keyvalue.words import words_about_files, words_of
+from miniqueue_py.storage.ordered.layout.version import version_of
+from miniqueue_py.storage.ordered.offline.files import (
     check_is_database,
     check_is_free,
     damages_of_files,
-    open_copy,
-    words_about_copy,
 )
-from miniqueue_py.storage.keyvalue.leveldb.files import version_of, words_of
-from miniqueue_py.storage.keyvalue.leveldb.manifest import Manifest, read_manifest
 from miniqueue_py.storage.ordered.offline.reading import Advance, Reading
 
 _MOST_DAMAGES = 100
@@ -78,30 +77,31 @@ def inspect_database(
     Raises DatabaseRefused for what is none, is in use, or in an unknown
     format; TopicNotFound.
     """
-    check_is_database(path)
+    library = check_is_database(path)
     inspection = Inspection(path)
     try:
         sizes = [at.stat().st_size for at in path.iterdir()]
         inspection.files, inspection.bytes = len(sizes), sum(sizes)
-        manifest = read_manifest(path)
-        for damage in damages_of_files(path, manifest):
+        manifest = library.read_manifest(path)
+        for damage in damages_of_files(path, manifest, library.table_suffix):
             inspection.note(damage)
         try:
-            _look(inspection, manifest, topic, most, check)
-        except StorageCorrupt as error:
-            inspection.note(str(error))
-            _look(inspection, manifest, topic, most, check, passes_over_damage=True)
-    except StorageCorrupt as error:
+            _look(inspection, library, manifest, topic, most, check)
+        except RecordDamaged as error:
+            inspection.note(words_about_files(error))
+            _look(inspection, library, manifest, topic, most, check, passes_over_damage=True)
+    except (StorageCorrupt, DatabaseFailed) as error:
         check_is_free(path)  # a broker that began since would explain all
-        inspection.note(str(error))
+        inspection.note(words_about_files(error))
     except OSError as error:
         check_is_free(path)
         raise DatabaseRefused(f"{path} cannot be read: {words_of(error)}") from error
     return inspection
 
 
-def _look(  # noqa: PLR0913  what is wanted is handed through
+def _look(  # noqa: PLR0913, PLR0917  what is wanted is handed through
     inspection: Inspection,
+    library: Library,
     manifest: Manifest,
     topic: str | None,
     most: int,
@@ -110,11 +110,11 @@ def _look(  # noqa: PLR0913  what is wanted is handed through
     passes_over_damage: bool = False,
 ) -> None:
     path = inspection.path
-    with open_copy(path, manifest, passes_over_damage=passes_over_damage) as database:
+    with library.look_into(path, manifest, passes_over_damage=passes_over_damage) as database:
         try:
             version, problem = version_of(database)
-        except plyvel.Error as error:
-            inspection.note(f"its format cannot be read: {words_about_copy(error)}")
+        except DatabaseFailed as error:
+            inspection.note(f"its format cannot be read: {words_about_files(error)}")
         else:
             if problem is not None:
                 raise DatabaseRefused(f"{path} {problem}")

@@ -1,7 +1,7 @@
 """Reads what a broker wrote, and stops at nothing that is damaged.
 
 The engine trusts its counts and its window, since it wrote them. This reads
-each record for itself, asks LevelDB to verify checksums, and tells what it
+each record for itself, verifies checksums, and tells what it
 cannot make sense of.
 """
 
@@ -9,16 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 from struct import error as StructError  # noqa: N812  a class
-from typing import Any
-
-import plyvel
 
 from miniqueue_py.broker.message import Message
 from miniqueue_py.broker.policy import decode_policy
 from miniqueue_py.broker.storage import is_hidden
 from miniqueue_py.errors import StorageCorrupt
-from miniqueue_py.storage.keyvalue.leveldb.copies import words_about_copy
-from miniqueue_py.storage.keyvalue.leveldb.verified import Verified
+from miniqueue_py.storage.keyvalue.database import Database, DatabaseFailed
+from miniqueue_py.storage.keyvalue.words import words_about_files
 from miniqueue_py.storage.ordered.damages import words_of_gap
 from miniqueue_py.storage.ordered.layout import keys, records
 from miniqueue_py.storage.ordered.topic_state import TopicState
@@ -35,8 +32,8 @@ _NO_SENSE = (StorageCorrupt, StructError, UnicodeDecodeError)
 class Reading:
     """The records of an open database; damages are noted."""
 
-    def __init__(self, database: Any, note: Callable[[str], None]) -> None:
-        self._reads = Verified(database)
+    def __init__(self, database: Database, note: Callable[[str], None]) -> None:
+        self._reads = database
         self._reads.watch(self._note_gap)
         self._note = note
         self._by_id: dict[int, TopicState] = {}
@@ -167,8 +164,8 @@ class Reading:
         """Yield what can be read of a range; blocks that are bad are stepped over and noted."""
         try:
             yield from self._reads.read(start, stop)
-        except plyvel.Error as error:
-            self._note(f"{what} cannot be read to the end: {words_about_copy(error)}")
+        except DatabaseFailed as error:
+            self._note(f"{what} cannot be read to the end: {words_about_files(error)}")
 
     def _note_gap(self, start: bytes, stop: bytes) -> None:
         self._note(words_of_gap(start, stop, self._by_id.get))

@@ -9,12 +9,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import mkdtemp
 
-import plyvel
-
 from miniqueue_py.errors import DatabaseRefused, StorageCorrupt
-from miniqueue_py.storage.keyvalue.leveldb.copies import check_is_free
-from miniqueue_py.storage.keyvalue.leveldb.files import words_of
+from miniqueue_py.storage.keyvalue.database import DatabaseFailed
 from miniqueue_py.storage.keyvalue.place import Place
+from miniqueue_py.storage.keyvalue.words import words_of
+from miniqueue_py.storage.ordered.offline.files import check_is_free, give_to_owner
 from miniqueue_py.storage.ordered.offline.salvage import Salvaged, salvage
 
 
@@ -30,7 +29,7 @@ class Repair:
     def put_in_place(self) -> Path:
         """Let it take the database's place; return where that is kept. Raises OSError."""
         repaired = self._work / "repaired"
-        _give_to_owner(repaired, self._path)
+        give_to_owner(repaired, self._path)
         kept = self._path.with_name(f"{self._path.name}.damaged")
         number = 1
         while kept.exists():
@@ -73,7 +72,7 @@ def repaired(path: Path) -> Iterator[Repair]:
 
 
 def _salvage_in_a_child(path: Path, work: Path) -> Salvaged:
-    """LevelDB ends the process on some files."""
+    """Let a library end another process than ours, as it does on some files."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_salvage, args=(path, work, theirs), daemon=True)
@@ -83,7 +82,7 @@ def _salvage_in_a_child(path: Path, work: Path) -> Salvaged:
         answer = ours.recv()
     except EOFError:
         child.join()
-        answer = f"LevelDB ended with {child.exitcode}"
+        answer = f"the library ended with {child.exitcode}"
     finally:
         child.kill()
         child.join()
@@ -95,14 +94,5 @@ def _salvage_in_a_child(path: Path, work: Path) -> Salvaged:
 def _salvage(path: Path, work: Path, answer: Connection) -> None:
     try:
         answer.send(tuple(salvage(path, work)))
-    except (plyvel.Error, StorageCorrupt, OSError) as error:
+    except (DatabaseFailed, DatabaseRefused, StorageCorrupt, OSError) as error:
         answer.send(words_of(error))
-
-
-def _give_to_owner(repaired: Path, path: Path) -> None:
-    """Have the broker be able to open what root has repaired."""
-    owner = path.stat()
-    repaired.chmod(owner.st_mode & 0o7777)
-    if os.geteuid() == 0:
-        for each in (repaired, *repaired.iterdir()):
-            os.chown(each, owner.st_uid, owner.st_gid)

@@ -13,19 +13,20 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import plyvel
+from typing import NamedTuple
 
 from miniqueue_py.errors import StorageCorrupt
-from miniqueue_py.storage.keyvalue.leveldb.copies import damages_of_files
-from miniqueue_py.storage.keyvalue.leveldb.files import VERSION, WRITE_BUFFER_BYTES, words_of
-from miniqueue_py.storage.keyvalue.leveldb.log_tail import keep_what_verifies
-from miniqueue_py.storage.keyvalue.leveldb.manifest import read_manifest
-from miniqueue_py.storage.keyvalue.leveldb.verified import Verified
+from miniqueue_py.storage.keyvalue.database import Database, write_batch
+from miniqueue_py.storage.keyvalue.libraries import LEVELDB, library_of
+from miniqueue_py.storage.keyvalue.library import Library
+from miniqueue_py.storage.keyvalue.log_tail import keep_what_verifies
+from miniqueue_py.storage.keyvalue.words import words_of
 from miniqueue_py.storage.ordered.damages import words_of_gap
 from miniqueue_py.storage.ordered.layout import keys, records
+from miniqueue_py.storage.ordered.layout.version import VERSION
+from miniqueue_py.storage.ordered.offline.files import damages_of_files
 from miniqueue_py.storage.ordered.topic_state import TopicState
 
 _BATCH = 1000
@@ -42,31 +43,35 @@ class Salvaged(NamedTuple):
 
 
 def salvage(path: Path, work: Path) -> Salvaged:
-    """Make `work / "repaired"`. Raises plyvel.Error, StorageCorrupt, OSError."""
-    source = work / "source"
-    source.mkdir(parents=True)
+    """Make `work / "repaired"`. Raises DatabaseRefused, DatabaseFailed, StorageCorrupt, OSError."""
+    library = library_of(path) or LEVELDB
+    source, made = work / "source", work / "repaired"
+    for directory in (source, made):
+        directory.mkdir(parents=True)
     for at in path.iterdir():
         if at.is_file() and at.name not in _WITHOUT_MEANING:
             os.link(at, source / at.name)
     damages: list[str] = []
-    _have_a_list_of_files(source, damages)
-    with _open(source, damages) as damaged, _create(work / "repaired") as repaired:
-        reads = Verified(damaged)
-        told = _topics_of(reads)
-        reads.watch(lambda start, stop: damages.append(words_of_gap(start, stop, told.get)))
-        _copy(reads, repaired)
+    _have_a_list_of_files(library, source, damages)
+    with (
+        closing(library.open_damaged(source, damages)) as damaged,
+        closing(library.open(made)) as repaired,
+    ):
+        told = _topics_of(damaged)
+        damaged.watch(lambda start, stop: damages.append(words_of_gap(start, stop, told.get)))
+        _copy(damaged, repaired)
         topics = list(_agree(repaired, told))
     shutil.rmtree(source)
     return Salvaged(list(dict.fromkeys(damages)), topics)
 
 
-def _have_a_list_of_files(source: Path, damages: list[str]) -> None:
+def _have_a_list_of_files(library: Library, source: Path, damages: list[str]) -> None:
     """Make a new one if there is none, or it does not fit what is there."""
     try:
         before = len(damages)
-        manifest = read_manifest(source)
-        damages += damages_of_files(source, manifest)
-        if not any(".ldb" in damage for damage in damages[before:]):
+        manifest = library.read_manifest(source)
+        damages += damages_of_files(source, manifest, library.table_suffix)
+        if not any(library.table_suffix in damage for damage in damages[before:]):
             return
     except (StorageCorrupt, OSError) as error:
         damages.append(f"the list of files cannot be read: {words_of(error)}")
@@ -76,47 +81,10 @@ def _have_a_list_of_files(source: Path, damages: list[str]) -> None:
             damages.append(f"{log.name} is read up to byte {len(kept)}, where it is damaged")
             log.unlink()  # and not written to: it is a link
             log.write_bytes(kept)
-    _make_a_list_of_files(source)
+    library.rebuild_manifest(source)
 
 
-def _make_a_list_of_files(source: Path) -> None:
-    plyvel.repair_db(str(source), paranoid_checks=True, compression=None)
-
-
-def _open(source: Path, damages: list[str]) -> Any:
-    database = _open_as_it_is(source, damages)
-    try:
-        database.iterator().close()
-    except plyvel.CorruptionError as error:
-        # The index of a table that overlaps others: nothing can be read beside it.
-        damages.append(f"a table is damaged as a whole: {words_of(error)}")
-        database.close()
-        _make_a_list_of_files(source)
-        return _open_as_it_is(source, damages)
-    return database
-
-
-def _open_as_it_is(source: Path, damages: list[str]) -> Any:
-    options = {"compression": None, "write_buffer_size": 2 * WRITE_BUFFER_BYTES}
-    try:
-        return plyvel.DB(str(source), paranoid_checks=True, **options)
-    except plyvel.CorruptionError as error:
-        damages.append(f"a log is damaged: {words_of(error)}")
-        return plyvel.DB(str(source), paranoid_checks=False, **options)
-
-
-def _create(path: Path) -> Any:
-    return plyvel.DB(
-        str(path),
-        create_if_missing=True,
-        error_if_exists=True,
-        compression=None,
-        write_buffer_size=WRITE_BUFFER_BYTES,
-        bloom_filter_bits=10,
-    )
-
-
-def _topics_of(reads: Verified) -> dict[int, TopicState]:
+def _topics_of(reads: Database) -> dict[int, TopicState]:
     topics: dict[int, TopicState] = {}
     for key, record in reads.read(*keys.whole(keys.TOPICS)):
         try:
@@ -126,23 +94,24 @@ def _topics_of(reads: Verified) -> dict[int, TopicState]:
     return topics
 
 
-def _copy(reads: Verified, repaired: Any) -> None:
-    batch = repaired.write_batch()
-    for number, (key, record) in enumerate(reads.read(*_EVERYTHING), 1):
+def _copy(damaged: Database, repaired: Database) -> None:
+    batch = repaired.batch()
+    for number, (key, record) in enumerate(damaged.read(*_EVERYTHING), 1):
         batch.put(key, record)
         if number % _BATCH == 0:
-            batch.write()
-            batch = repaired.write_batch()
-    batch.write()
+            write_batch(repaired, batch)
+            batch = repaired.batch()
+    write_batch(repaired, batch)
 
 
-def _agree(repaired: Any, told: dict[int, TopicState]) -> Iterator[tuple[str, int, int]]:
+def _agree(repaired: Database, told: dict[int, TopicState]) -> Iterator[tuple[str, int, int]]:
     """Have each topic's record agree with what is there; say what it told, and what there is."""
-    doomed = {keys.topic_id_of(key) for key, _ in repaired.iterator(prefix=keys.DOOMED)}
+    doomed = {keys.topic_id_of(key) for key, _ in repaired.read_strictly(*keys.whole(keys.DOOMED))}
     delayed, delayed_size = _count_delayed(repaired)
     with_messages = _ids_in(repaired, keys.MESSAGES)
     known = sorted(({*told, *with_messages, *delayed}) - doomed)
     names = {topic.name for topic in told.values()}
+    batch = repaired.batch()
     for topic_id in known:
         topic = told.get(topic_id)
         says = topic.stored + topic.delayed if topic else 0
@@ -151,23 +120,20 @@ def _agree(repaired: Any, told: dict[int, TopicState]) -> Iterator[tuple[str, in
         _count_stored(repaired, topic)
         topic.delayed = delayed[topic_id]
         topic.size += delayed_size[topic_id]
-        topic.kept_keys = sum(
-            1
-            for _ in repaired.iterator(
-                prefix=keys.range_of(keys.KEPT_ORDER, topic_id)[0], include_value=False
-            )
-        )
-        repaired.put(topic.record_key, topic.encode())
+        kept = repaired.read_strictly(*keys.range_of(keys.KEPT_ORDER, topic_id))
+        topic.kept_keys = sum(1 for _ in kept)
+        batch.put(topic.record_key, topic.encode())
         yield topic.name, says, topic.stored + topic.delayed
     last = max([0, *known, *doomed, *_last_id(repaired)])
-    repaired.put(keys.LAST_TOPIC_KEY, keys.topic_key(last))
-    repaired.put(keys.VERSION_KEY, VERSION, sync=True)
+    batch.put(keys.LAST_TOPIC_KEY, keys.topic_key(last))
+    batch.put(keys.VERSION_KEY, VERSION)
+    repaired.write_through(batch)
 
 
-def _count_stored(repaired: Any, topic: TopicState) -> None:
+def _count_stored(repaired: Database, topic: TopicState) -> None:
     topic.stored = topic.size = 0
     start, stop = keys.message_range(topic.id)
-    for key, record in repaired.iterator(start=start, stop=stop):
+    for key, record in repaired.read_strictly(start, stop):
         position = keys.position_of(key)
         topic.stand_at(key)
         topic.front = min(topic.front, position)
@@ -177,10 +143,10 @@ def _count_stored(repaired: Any, topic: TopicState) -> None:
     topic.begin_anew()
 
 
-def _count_delayed(repaired: Any) -> tuple[Counter[int], Counter[int]]:
+def _count_delayed(repaired: Database) -> tuple[Counter[int], Counter[int]]:
     counts: Counter[int] = Counter()
     sizes: Counter[int] = Counter()
-    for key, record in repaired.iterator(prefix=keys.DELAYED):
+    for key, record in repaired.read_strictly(*keys.whole(keys.DELAYED)):
         topic_id = keys.delayed_fields(key)[1]
         counts[topic_id] += 1
         sizes[topic_id] += _size(record)
@@ -194,17 +160,17 @@ def _size(record: bytes) -> int:
         return 0
 
 
-def _ids_in(repaired: Any, space: bytes) -> list[int]:
+def _ids_in(repaired: Database, space: bytes) -> list[int]:
     """Name the topics that have anything in a space, with a look for each."""
     found: list[int] = []
-    with repaired.iterator(prefix=space, include_value=False) as entries:
-        for key in entries:
-            found.append(keys.topic_id_of(key))
-            entries.seek(keys.range_of(space, found[-1])[1])
+    at, end = keys.whole(space)
+    while (entry := next(repaired.read_strictly(at, end), None)) is not None:
+        found.append(keys.topic_id_of(entry[0]))
+        at = keys.range_of(space, found[-1])[1]
     return found
 
 
-def _last_id(repaired: Any) -> list[int]:
+def _last_id(repaired: Database) -> list[int]:
     last = repaired.get(keys.LAST_TOPIC_KEY)
     return [] if last is None else [keys.topic_id_of(last)]
 

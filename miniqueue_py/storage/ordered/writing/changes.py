@@ -8,14 +8,13 @@ acknowledged does not come back while the process lives.
 from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 
-from miniqueue_py.storage.keyvalue.leveldb.verified import Verified
-from miniqueue_py.storage.ordered.window import Entry
+from miniqueue_py.storage.keyvalue.database import Database, Entry
 
 
 class Changes:
     """Records to put and to delete."""
 
-    def __init__(self, database: Verified) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self.records: dict[bytes, bytes | None] = {}
         """None: to be deleted."""

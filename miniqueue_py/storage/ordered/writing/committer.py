@@ -1,7 +1,7 @@
 """The one writer: what happens in a turn of the loop becomes one WriteBatch.
 
 Writing and syncing are two steps. A batch is written by the loop itself, into
-LevelDB's log and so into the page cache: microseconds, unless LevelDB holds
+a log and so into the page cache: microseconds, unless the library holds
 writers back for a compaction. Every read after that sees it. Whether somebody
 waits for the disk is the policy's choice:
 
@@ -20,26 +20,23 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any, TypeVar
-
-import plyvel
+from typing import TypeVar
 
 from miniqueue_py.broker.write_times import Times, WriteTimes
 from miniqueue_py.errors import DiskFull, StorageCorrupt, StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
-from miniqueue_py.storage.keyvalue.leveldb.files import words_of
-from miniqueue_py.storage.keyvalue.leveldb.verified import Verified
+from miniqueue_py.storage.keyvalue.database import Database, DatabaseFailed, Entry
+from miniqueue_py.storage.keyvalue.words import words_of
 from miniqueue_py.storage.ordered.topic_state import TopicState
-from miniqueue_py.storage.ordered.window import Entry
 from miniqueue_py.storage.ordered.writing.changes import Changes
 from miniqueue_py.storage.ordered.writing.syncer import Arrival, Syncer, Written
 
 Answer = TypeVar("Answer")
 
-READING_FAILED = (plyvel.Error, StorageCorrupt)
+READING_FAILED = (DatabaseFailed, StorageCorrupt)
 """What ends in `Committer.fail`, wherever it is raised."""
 
-_IN_WORDS = (OSError, plyvel.Error, StorageCorrupt)
+_IN_WORDS = (OSError, DatabaseFailed, StorageCorrupt)
 """Errors that say what is wrong; of others the type has to be told."""
 
 
@@ -48,7 +45,7 @@ class Committer:
 
     def __init__(
         self,
-        database: Any,
+        database: Database,
         *,
         sync: Callable[[], None],
         has_room: Callable[[int], bool],
@@ -60,8 +57,8 @@ class Committer:
         self._has_room = has_room
         self._on_durable: Callable[[list[Arrival]], None] = _nobody
         self._on_refused: Callable[[list[Arrival]], None] = _nobody
-        self.reads = Verified(database)
-        self._changes = Changes(self.reads)
+        self.reads = database
+        self._changes = Changes(database)
         self._dirty: dict[TopicState, None] = {}
         self._next = Written()
         self._turn: asyncio.Handle | None = None
@@ -185,7 +182,7 @@ class Committer:
         try:
             is_new = self._write()
         except Exception as error:  # noqa: BLE001  whatever it is: else who waits never hears
-            self.fail(error)
+            self.fail(self._database.translated(error))
             return
         written = self._next
         if written.waiters or written.arrivals:
@@ -225,7 +222,7 @@ class Committer:
         if not (changes.records or changes.gone or dirty):
             return False
         began = perf_counter()
-        batch = self._database.write_batch()
+        batch = self._database.batch()
         put = batch.put
         if changes.records or changes.gone:
             changes.write_to(put, batch.delete)
@@ -235,7 +232,7 @@ class Committer:
         for topic in dirty:
             if not topic.is_dead:
                 put(topic.record_key, topic.encode())
-        batch.write()
+        self._database.write(batch)
         self.write_times.commit.note(perf_counter() - began)
         changes.records.clear()
         changes.gone.clear()

@@ -1,6 +1,6 @@
 """Space given back in the background: purged topics, and ranges of deleted keys.
 
-LevelDB keeps a deleted record until a compaction meets it. A queue deletes
+A library keeps a deleted record until a compaction meets it. A queue deletes
 everything it writes, so the dead range behind the head is compacted whenever
 it outgrows what is alive.
 
@@ -16,9 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeVar
 
-import plyvel
-
-from miniqueue_py.storage.keyvalue.leveldb.files import WRITE_BUFFER_BYTES
+from miniqueue_py.storage.keyvalue.database import Database, DatabaseFailed
+from miniqueue_py.storage.keyvalue.sizes import WRITE_BUFFER_BYTES
 from miniqueue_py.storage.ordered.layout import keys, records
 from miniqueue_py.storage.ordered.topic_state import TopicState
 from miniqueue_py.storage.ordered.writing.committer import Committer
@@ -38,7 +37,7 @@ _KEYS_A_TURN = 1000
 class Janitor:
     """Sweeps and compacts, one thing at a time."""
 
-    def __init__(self, database: Any, committer: Committer) -> None:
+    def __init__(self, database: Database, committer: Committer) -> None:
         self._database = database
         self._committer = committer
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="miniqueue-janitor")
@@ -101,7 +100,7 @@ class Janitor:
         """Give back what an earlier process counted and did not come to compact."""
 
         async def compact() -> None:
-            sizes = await self._run(lambda: [self._database.approximate_size(*e) for e in ranges])
+            sizes = await self._run(lambda: [self._database.size_of(*e) for e in ranges])
             large = zip(ranges, sizes, strict=True)
             await self._compact([each for each, size in large if size > WORTH_BYTES])
 
@@ -122,7 +121,7 @@ class Janitor:
         async def guarded() -> None:
             try:
                 await work
-            except plyvel.Error as error:
+            except DatabaseFailed as error:
                 self._committer.fail(error)
 
         task = asyncio.get_running_loop().create_task(guarded())
@@ -180,7 +179,7 @@ class Janitor:
         for start, stop in ranges:
             if self._must_stop():
                 return
-            await self._run(lambda: self._database.compact_range(start=start, stop=stop))  # noqa: B023
+            await self._run(lambda: self._database.compact(start, stop))  # noqa: B023
 
     def _must_stop(self) -> bool:
         return self._is_closed or self._committer.failure is not None

@@ -1,0 +1,1 @@
+"""RocksDB, by rocksdict, and what is known of its files."""
