@@ -11,7 +11,7 @@ RUN useradd --uid 1000 --gid 0 --no-create-home --shell /usr/sbin/nologin miniqu
 WORKDIR /usr/src/miniqueue
 COPY pyproject.toml README.md LICENSE ./
 COPY miniqueue_py/ miniqueue_py/
-RUN pip install --no-cache-dir .
+RUN pip install --no-cache-dir '.[server]'
 
 # Without -cert, development certificates are made in certs/ below this.
 WORKDIR /etc/miniqueue

@@ -1,51 +1,53 @@
-# Two commands matter: `make run` and `make test`. Both make .venv first.
-# PYTHON may name another interpreter (3.11 or 3.12): make test PYTHON=python3.12
+# Two commands matter: `make run` and `make test`. Both make .venv first: `run` puts the broker
+# into it, `test` what the tests need too. PYTHON names another interpreter, which has a virtual
+# environment of its own: make test PYTHON=python3.12
 
-PYTHON ?= $(shell command -v python3.11 >/dev/null 2>&1 && python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
-VENV ?= .venv
+DEFAULT_PYTHON = $(shell command -v python3.11 >/dev/null 2>&1 && python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
+PYTHON ?= $(DEFAULT_PYTHON)
+VENV ?= .venv$(if $(filter command line,$(origin PYTHON)),-$(notdir $(PYTHON)))
 BIN = $(VENV)/bin
-STAMP = $(VENV)/.installed
+RUNS = $(VENV)/.server
+TESTS = $(VENV)/.dev
 
 .PHONY: run test format lint types floors pytest bench clean
 
-run: $(STAMP)
-	@$(BIN)/miniqueue cert
-	@echo
-	@echo "Try it from a second and a third terminal, here:"
-	@echo
-	@echo "  curl -N --http2 --cacert certs/ca.pem -X POST -T . https://localhost:8080/subscribe/foo"
-	@echo "      then type \"INIT\" (with the quotes), and \"ACK\" for each message"
-	@echo "  curl --cacert certs/ca.pem -X POST https://localhost:8080/publish/foo --data helloworld"
-	@echo
-	@$(BIN)/miniqueue -human
+run: $(RUNS)
+	@$(BIN)/miniqueue -human $(if $(PORT),-port $(PORT))
 
 test: format lint types floors pytest
 
-format: $(STAMP)
+format: $(TESTS)
 	$(BIN)/ruff format --check
 
-lint: $(STAMP)
+lint: $(TESTS)
 	$(BIN)/ruff check
 
-types: $(STAMP)
+types: $(TESTS)
 	$(BIN)/mypy
 
-floors: $(STAMP)
+floors: $(TESTS)
 	$(BIN)/lint-imports
 
 # Two at a time: many tests wait more than they compute. Shared out by number, and never by
 # file: that goes by name, and of many tests with one name (schemathesis makes them) runs one.
-pytest: $(STAMP)
+pytest: $(TESTS)
 	$(BIN)/pytest -n 2 --dist worksteal
 
-bench: $(STAMP)
+bench: $(TESTS)
 	$(BIN)/python -m benchmarks peers --quick
 
-$(STAMP): pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
-	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --editable '.[dev]'
+# Not upgraded, pip is the interpreter's own: fast enough, and the same each time.
+$(RUNS): pyproject.toml
+	@echo "Making $(VENV) with the broker in it, by $(PYTHON): some twenty seconds, once."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[server]'
 	@touch $@
 
+$(TESTS): pyproject.toml
+	@echo "Making $(VENV) with all that the tests need, by $(PYTHON): a minute or two, once."
+	@$(PYTHON) -m venv $(VENV)
+	@PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(RUNS) $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache

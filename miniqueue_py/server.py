@@ -4,12 +4,10 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-
-import uvloop
 
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.admission import Limits
@@ -24,6 +22,7 @@ from miniqueue_py.config import Settings
 from miniqueue_py.database_address import parse_address
 from miniqueue_py.descriptors import most_connections, open_the_files_we_may
 from miniqueue_py.errors import BadSetting, NotSynced, StorageUnavailable
+from miniqueue_py.event_loop import loop_factory
 from miniqueue_py.freed_memory import give_memory_back, settle_memory
 from miniqueue_py.http.access.access import Access
 from miniqueue_py.http.access.opening import Issuer, open_access
@@ -53,19 +52,25 @@ LAST_ANSWERS_SECONDS = FAREWELL_SECONDS + 0.5
 """Beyond -drain: the last lines of streams are on their way."""
 
 
-def run(settings: Settings, development_certificates: Path) -> int:
-    """Serve until a signal; return the exit code.
+def run(
+    settings: Settings,
+    development_certificates: Path,
+    on_listening: Callable[[str], None],
+) -> int:
+    """Serve until a signal; return the exit code. `on_listening` is told the URL.
 
     Raises BadSetting and DatabaseRefused before anything is served, and leaves nothing
     behind then: what is made is made when all ports are bound. Raises NotSynced at the end.
     """
     codec_name()  # told here if it is wrong, and not to the first client
     open_the_files_we_may()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(settings, development_certificates))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(_serve(settings, development_certificates, on_listening))
 
 
-async def _serve(settings: Settings, development_certificates: Path) -> int:
+async def _serve(
+    settings: Settings, development_certificates: Path, on_listening: Callable[[str], None]
+) -> int:
     stop, drained, reload = asyncio.Event(), asyncio.Event(), asyncio.Event()
     _on_signals(stop, reload)
     with ExitStack() as stack:
@@ -102,6 +107,7 @@ async def _serve(settings: Settings, development_certificates: Path) -> int:
                 try:
                     settle_memory()
                     tell_listening(settings, ports)
+                    on_listening(ports.url)
                     loading = asyncio.create_task(doors.load())
                     await stop.wait()
                     await loading

@@ -4,13 +4,16 @@ import os
 import signal
 from collections.abc import Sequence
 
-_NEEDLESS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
+_NEEDLESS = [
+    getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2", "SIGPIPE") if hasattr(signal, name)
+]
+"""Windows has none of them, and no SIGHUP."""
 
 
 def ending_signals() -> Sequence[signal.Signals]:
     """Return those that end it; SIGHUP, of a terminal that closes, is none under nohup."""
     ending = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         ending.append(signal.SIGHUP)
     return ending
 

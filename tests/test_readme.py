@@ -17,7 +17,10 @@ from tests.transcripts import examples, run
 PROJECT = Path(__file__).resolve().parents[1]
 README = PROJECT / "README.md"
 PAGES = [README, *sorted((PROJECT / "docs").glob("*.md"))]
-PAGES_TO_TRY = [README, PROJECT / "docs" / "protocol.md"]
+PAGES_TO_TRY = [README, PROJECT / "docs" / "tour.md", PROJECT / "docs" / "protocol.md"]
+SETTINGS = PROJECT / "docs" / "settings.md"
+REPOSITORY = "https://github.com/miniqueue-py/miniqueue-py/"
+LONGEST_README = 130
 
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 CODE_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -59,10 +62,10 @@ def test_every_target_of_make_exists() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in LINK.findall(without_code(page)):
-        if target.startswith("https://"):
+        if target.startswith("https://") and not target.startswith(REPOSITORY):
             continue
         path, _, anchor = target.partition("#")
-        goal = (page.parent / path).resolve() if path else page
+        goal = goal_of(path, page)
         assert goal.exists(), target
         assert goal.is_relative_to(PROJECT), target
         assert not anchor or anchor in anchors(goal), target
@@ -102,9 +105,23 @@ async def test_the_python_of_the_readme_runs(
             assert (await queue.topic("emails")).acknowledged == 1
 
 
+def test_the_readme_is_short_and_its_links_hold_wherever_it_is_shown() -> None:
+    links = LINK.findall(without_code(README))
+
+    assert len(README.read_text().splitlines()) <= LONGEST_README
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+def goal_of(path: str, page: Path) -> Path:
+    """Which file of the project a link leads to."""
+    if not path.startswith(REPOSITORY):
+        return (page.parent / path).resolve() if path else page
+    return PROJECT / re.sub(r"^(blob|tree)/main/", "", path.removeprefix(REPOSITORY))
+
+
 def table_rows(head: str) -> Iterator[list[str]]:
-    """The cells of each row of the README's table that begins with that head."""
-    lines = iter(README.read_text().splitlines())
+    """The cells of each row of the table of settings that begins with that head."""
+    lines = iter(SETTINGS.read_text().splitlines())
     assert any(line.startswith(head) for line in lines), f"no table {head}"
     next(lines)  # the rule under it
     for line in lines:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from miniqueue_py.cli.commands import COMMANDS
+from miniqueue_py.cli.extras import hint_of
 from miniqueue_py.cli.output import FAILED, INTERRUPTED, OK, USAGE, complain, with_notes
 from miniqueue_py.cli.standard_streams import (
     drop_output,
@@ -38,6 +39,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         status = OK  # whoever read it has enough
         drop_output()
+    except ModuleNotFoundError as error:
+        hint = hint_of(error)
+        if hint is None:
+            raise
+        status = complain(hint, USAGE)
     except OSError as error:
         status = complain(with_notes(_what_failed(error), error), FAILED)
         drop_output()

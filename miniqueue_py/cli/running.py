@@ -19,6 +19,7 @@ from miniqueue_py.cli.connection import make_client
 from miniqueue_py.cli.output import FAILED, NO_CONNECTION, OK, USAGE, complain, note, with_notes
 from miniqueue_py.descriptor_writer import DescriptorWriter, unblocked_stderr
 from miniqueue_py.errors import BadRequest, Contradiction, MessageTooLong, MiniqueueError
+from miniqueue_py.event_loop import has_uvloop
 from miniqueue_py.signals import ending_signals
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def run(
             return await work(queue, interruption)
 
     with unblocked_stderr(), _notes():
-        return anyio.run(_to_the_end, with_client, backend_options={"use_uvloop": True})
+        return anyio.run(_to_the_end, with_client, backend_options={"use_uvloop": has_uvloop()})
 
 
 async def _to_the_end(work: Callable[[Interruption], Awaitable[int]]) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+from miniqueue_py.certificate_paths import certificate_paths
+from miniqueue_py.cli.first_words import first_words
 from miniqueue_py.config import Settings, load_settings, settings_table
 from miniqueue_py.descriptor_writer import unblocked_stderr
 from miniqueue_py.errors import BadSetting
@@ -15,6 +17,9 @@ from miniqueue_py.telemetry.logs import configure_logs, dropped_line
 
 _CERTIFICATES = Path("certs")
 """Where those for development are, and are made."""
+
+_TOLD_AT = {"debug", "info"}
+"""The levels at which it is told that the broker listens, and what to type then."""
 
 _HELP = {"-h", "-help", "--help"}
 _HEAD = """\
@@ -53,7 +58,12 @@ def serve(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
         # Last, and here: a wrong setting is told before the doors and engines load.
         from miniqueue_py.server import run  # noqa: PLC0415
 
-        return run(settings, _CERTIFICATES)
+        def tell_what_to_type(url: str) -> None:
+            if settings.human and settings.certificate is None and settings.level in _TOLD_AT:
+                stream.write(first_words(url, certificate_paths(_CERTIFICATES).authority))
+                stream.flush()
+
+        return run(settings, _CERTIFICATES, tell_what_to_type)
 
 
 def parser() -> ArgumentParser:

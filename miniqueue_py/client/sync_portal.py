@@ -22,6 +22,7 @@ from anyio.from_thread import start_blocking_portal
 from miniqueue_py.client.client import Client
 from miniqueue_py.client.errors import ClientClosed, Misuse
 from miniqueue_py.errors import MiniqueueError
+from miniqueue_py.event_loop import has_uvloop
 
 LOOK_SECONDS = 0.5
 """So often a wait looks up: a Ctrl-C of the moment when it begins would not end it."""
@@ -41,7 +42,7 @@ class Portal:
         self._has_ended = False
         self._thread = ExitStack()
         self._portal = self._thread.enter_context(
-            start_blocking_portal(backend_options={"use_uvloop": True}, name="SyncClient")
+            start_blocking_portal(backend_options={"use_uvloop": has_uvloop()}, name="SyncClient")
         )
         with ExitStack() as unless_open:
             unless_open.callback(self._end)

@@ -199,7 +199,7 @@ class Worker:
         self, signals: AsyncIterator[signal.Signals], heeded: list[signal.Signals]
     ) -> None:
         async for number in signals:
-            if number == signal.SIGHUP and heeded:
+            if number.name == "SIGHUP" and heeded:
                 continue  # a terminal that closes says so twice
             heeded.append(number)
             closing = self._closing

@@ -89,11 +89,11 @@ def test_what_is_missing_is_told(capsys: Output) -> None:
     )
 
 
-def test_the_readme_names_the_levels_that_the_help_names(capsys: Output) -> None:
+def test_the_settings_name_the_levels_that_the_help_names(capsys: Output) -> None:
     asked = words(capsys, "serve", "-h").out.decode()
     [line] = [line for line in asked.splitlines() if line.startswith("  -level ")]
-    readme = (PROJECT / "README.md").read_text()
-    [row] = [row for row in readme.splitlines() if row.startswith("| `-level` ")]
+    page = (PROJECT / "docs" / "settings.md").read_text()
+    [row] = [row for row in page.splitlines() if row.startswith("| `-level` ")]
 
     levels = line.partition(": ")[2].replace(" or ", ", ").split(", ")
     assert levels == [*LEVELS]

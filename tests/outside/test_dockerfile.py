@@ -1,7 +1,7 @@
 """The image, as far as that can be told without an engine that builds it.
 
 Its install step runs in a plain virtual environment, on a copy of what COPY
-copies; its entry point runs with the words of the README's `docker run`. The
+copies; its entry point runs with the words of `docker run` in docs/operating.md. The
 paths of the image are those of a directory.
 """
 
@@ -136,9 +136,9 @@ def test_the_context_holds_what_is_copied_and_no_more() -> None:
     assert sorted(line[1:] for line in lines if line.startswith("!")) == sorted(sources)
 
 
-def test_the_docker_line_of_the_readme_serves_and_is_healthy(image: Image) -> None:
+def test_the_documented_docker_line_serves_and_is_healthy(image: Image) -> None:
     certificates = make_certificates(image.place("/etc/miniqueue/certs"))
-    words = [image.mapped(word) for word in readme_arguments()]
+    words = [image.mapped(word) for word in documented_arguments()]
 
     with running(image, [*words, "-host", "127.0.0.1", "-port", "0"]) as port:
         trusting = ssl.create_default_context(cafile=certificates.authority)
@@ -173,11 +173,11 @@ def values(word: str) -> list[str]:
     return [rest for each, rest in instructions() if each == word]
 
 
-def readme_arguments() -> list[str]:
-    """What the README's `docker run` hands to the entry point."""
-    readme = (PROJECT / "README.md").read_text()
-    found = re.search(r"^docker run .*\n(?:  .*\n)*", readme, re.MULTILINE)
-    assert found is not None, "the README shows no docker run"
+def documented_arguments() -> list[str]:
+    """What the `docker run` of docs/operating.md hands to the entry point."""
+    page = (PROJECT / "docs" / "operating.md").read_text()
+    found = re.search(r"^docker run .*\n(?:  .*\n)*", page, re.MULTILINE)
+    assert found is not None, "the page shows no docker run"
     words = shlex.split(found[0].replace("\\\n", " "))
     return words[words.index("miniqueue") + 1 :]
 
