@@ -8,8 +8,9 @@ VENV ?= .venv$(if $(filter command line,$(origin PYTHON)),-$(notdir $(PYTHON)))
 BIN = $(VENV)/bin
 RUNS = $(VENV)/.server
 TESTS = $(VENV)/.dev
+CORE = $(addprefix tests/outside/test_,$(addsuffix .py,crash crash_retries publish settling shutdown signals subscribe))
 
-.PHONY: run test format lint types floors pytest bench clean
+.PHONY: run test format lint types floors pytest core bench clean
 
 run: $(RUNS)
 	@$(BIN)/miniqueue -human $(if $(PORT),-port $(PORT))
@@ -32,6 +33,11 @@ floors: $(TESTS)
 # file: that goes by name, and of many tests with one name (schemathesis makes them) runs one.
 pytest: $(TESTS)
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# What rests on the interpreter and on the library that it has a wheel of: .ci/run has it for the
+# newest, which is another than that of `make test`.
+core: $(TESTS)
+	$(BIN)/pytest -n 2 --dist worksteal tests/storage tests/broker $(CORE)
 
 bench: $(TESTS)
 	$(BIN)/python -m benchmarks peers --quick

@@ -21,6 +21,7 @@ from miniqueue_py.telemetry.rates import Rates
 from miniqueue_py.testing.clock import ManualClock
 from tests.broker.counting import counted
 from tests.broker.scenes import nothing, publish, some_turns
+from tests.storage.engines import skip_if_absent
 from tests.storage.faulty import always_room
 from tests.storage.raw import open_database
 
@@ -32,6 +33,7 @@ ONE = Publication((BODY,))
 
 @pytest.fixture
 async def broker(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Broker]:
+    skip_if_absent("leveldb")  # the calls of another library are others
     storage = OrderedStorage(
         open_database(tmp_path),
         lambda: None,

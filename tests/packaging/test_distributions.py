@@ -12,6 +12,23 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 PATIENCE = 240.0
+PUBLIC_SUITES = [
+    "__init__",
+    "check_codec",
+    "check_codec_ends",
+    "check_codec_flow",
+    "check_codec_streams",
+    "check_codec_violations",
+    "check_storage",
+    "check_storage_looks",
+    "check_storage_snapshots",
+    "check_storage_time",
+    "check_storage_topics",
+    "clock",
+    "codecs",
+    "storing",
+]
+"""Of miniqueue_py.testing, for who writes another engine or codec, and what they stand on."""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +59,29 @@ def test_the_wheel_has_the_package_and_no_tests(built: Path) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"miniqueue_py"}
     assert not [name for name in names if "/test_" in name or name.endswith((".pem", ".c"))]
     assert {"miniqueue_py/py.typed", "miniqueue_py/http/dashboard/index.html"} <= set(names)
+
+
+def test_of_test_kit_the_wheel_has_the_public_suites_alone(built: Path) -> None:
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
+        names = wheel.namelist()
+
+    assert sorted(name for name in names if "test" in name.lower()) == [
+        f"miniqueue_py/testing/{name}.py" for name in PUBLIC_SUITES
+    ]
+
+
+def test_the_wheel_has_each_file_of_the_package_and_no_other(built: Path) -> None:
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "miniqueue_py"],
+        cwd=PROJECT,
+        capture_output=True,
+        check=True,
+    )
+    kept = {name for name in listed.stdout.decode().split("\0") if (PROJECT / name).is_file()}
+    assert names == kept
 
 
 def test_the_sdist_has_documents_examples_and_changes(built: Path) -> None:

@@ -52,5 +52,7 @@ def _with_issuer(issuer: Issuer, tokens: TokenSource, clock: Clock, audit: Audit
     try:
         from miniqueue_py.http.access.oidc import Keys, OidcSource  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise BadSetting("-oidc-issuer", "needs PyJWT: pip install 'miniqueue-py[server,oidc]'") from error
+        raise BadSetting(
+            "-oidc-issuer", "needs PyJWT: pip install 'miniqueue-py[server,oidc]'"
+        ) from error
     return OidcSource(tokens, Keys(issuer.url, clock, audit), issuer.audience, clock)
