@@ -112,6 +112,7 @@ async def test_empty_directory_is_taken_and_the_first_library(tmp_path: Path) ->
 def _hold_a_file(path: Path) -> None:
     path.mkdir()
     (path / "letters.txt").write_text("dear")
+    (path / "link").symlink_to("../from")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,8 @@ def _hold_a_file(path: Path) -> None:
         (["from", "full"], "full is not empty: it holds 'letters.txt'; name a new directory"),
         (["from", "full/letters.txt"], "full/letters.txt is not a directory"),
         (["from", "from/to"], "from/to is inside from"),
+        (["from", "full/../from/to"], "full/../from/to is inside from"),
+        (["from", "full/link/to"], "full/link/to is inside from"),
         (["from", "from"], "from is not empty: it holds"),
         (["nowhere", "to"], "nowhere does not exist; name the directory"),
         (["full", "to"], "full is not a database: it holds 'letters.txt'"),

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from hashlib import blake2b
+from os.path import realpath
 from pathlib import Path
 from struct import Struct
 from tempfile import mkdtemp
@@ -165,7 +166,8 @@ def copying(source: Address, target: Address) -> Iterator[Copying]:
     from_path, to_path = (_directory(each) for each in (source, target))
     check_is_database(from_path)
     into = _library_for_new(to_path, target.scheme)
-    if to_path.absolute().is_relative_to(from_path.absolute()):
+    # Links and dots may lead there too, and no broker opens a database that holds a stranger.
+    if Path(realpath(to_path)).is_relative_to(realpath(from_path)):
         raise DatabaseRefused(f"{to_path} is inside {from_path}")
     choose_library(from_path, source.scheme)
     place = Place(from_path)
