@@ -7,6 +7,7 @@ import pytest
 from miniqueue_py.errors import DatabaseRefused
 from miniqueue_py.storage import open_storage
 from miniqueue_py.storage.keyvalue import libraries
+from miniqueue_py.storage.keyvalue.database import DatabaseClosed, write_batch
 from miniqueue_py.storage.keyvalue.libraries import LEVELDB, LIBRARIES, ROCKSDB, library_of
 from miniqueue_py.storage.keyvalue.library import Library
 from miniqueue_py.testing.storing import bodies, lease, publish
@@ -105,6 +106,26 @@ async def test_start_of_rocksdb_that_was_killed_early_is_gone_on_with(tmp_path: 
     await open_storage(str(tmp_path)).aclose()
 
     assert library_of(tmp_path) is ROCKSDB
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.scheme)
+def test_database_is_closed_once_however_often_that_is_asked(
+    tmp_path: Path, library: Library
+) -> None:
+    database = library.open(tmp_path)
+
+    database.close()
+    database.close()
+
+    library.open(tmp_path).close()
+
+
+def test_rocksdb_that_is_closed_says_so_to_who_writes(tmp_path: Path) -> None:
+    database = ROCKSDB.open(tmp_path)
+    database.close()
+
+    with pytest.raises(DatabaseClosed):
+        write_batch(database, database.batch())
 
 
 def test_names_of_a_rocksdb_that_is_long_in_use_are_its_own() -> None:

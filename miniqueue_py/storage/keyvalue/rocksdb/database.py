@@ -123,6 +123,8 @@ class RocksDatabase:
             raise translated(error) from error
 
     def close(self) -> None:
+        if self._is_closed:
+            return
         self._is_closed = True
         for entries in list(self._reading):
             entries.close()
@@ -133,8 +135,9 @@ class RocksDatabase:
             self._database.close()
 
     def translated(self, error: Exception) -> Exception:
-        # rocksdict has no class of its own for them.
-        return translated(error) if type(error) is Exception else error
+        # But for the one, rocksdict has no class of its own for them.
+        is_its_own = type(error) is Exception or isinstance(error, DbClosedError)
+        return translated(error) if is_its_own else error
 
     def _get(self, key: bytes) -> bytes | None:
         try:
