@@ -1,5 +1,6 @@
 """A database is moved to another library: all of it, verified, or nothing."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -98,6 +99,26 @@ async def test_copy_holds_all_that_the_database_holds(
     assert [at.name for at in target.parent.iterdir()] == ["to"]
     assert inspect([str(target), "--check"]) == 0
     assert await all_of(target) == await all_of(source)
+
+
+async def test_copy_is_on_the_disk_when_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(tmp_path / "from", "leveldb")
+    target = tmp_path / "deep" / "to"
+    synced: list[tuple[Path, bool]] = []
+    fsync = os.fsync
+
+    def fsync_and_tell(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink(), target.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync_and_tell)
+
+    assert copy([str(tmp_path / "from"), f"leveldb:{target}"]) == 0
+
+    assert synced[0] == (tmp_path, False), "the name of the directory above it"
+    assert synced[-1] == (target.parent, True), "its own name"
 
 
 async def test_empty_directory_is_taken_and_the_first_library(tmp_path: Path) -> None:

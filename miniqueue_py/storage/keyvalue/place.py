@@ -9,11 +9,11 @@ import os
 import re
 import weakref
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from miniqueue_py.errors import DatabaseRefused, StorageCorrupt
 from miniqueue_py.storage.keyvalue.database import Database, DatabaseFailed, RecordDamaged
+from miniqueue_py.storage.keyvalue.directories import make_directory
 from miniqueue_py.storage.keyvalue.libraries import choose_library
 from miniqueue_py.storage.keyvalue.library import Library
 from miniqueue_py.storage.keyvalue.log_tail import cut_zero_tail, log_with_a_hole
@@ -32,7 +32,7 @@ class Place:
         """Make and hold a directory, for the library of that scheme. Raises DatabaseRefused."""
         self.library = _library_for(path, scheme)
         try:
-            _make(path)
+            make_directory(path)
             self.path = path.resolve()
             """A link on the way there may be pointed elsewhere: we stay where we are."""
             descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
@@ -124,18 +124,3 @@ def _library_for(path: Path, scheme: str | None) -> Library:
             f"-db: {path} is not a {library.name} database: it holds {min(strangers)!r}"
         )
     return library
-
-
-def _make(path: Path) -> None:
-    """Make a directory and those above it, so that a power cut takes none of them away."""
-    if path.exists():
-        return
-    parent = path.absolute().parent
-    _make(parent)
-    with suppress(FileExistsError):
-        path.mkdir()
-    descriptor = os.open(parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

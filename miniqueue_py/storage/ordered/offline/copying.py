@@ -24,6 +24,7 @@ from miniqueue_py.storage.keyvalue.database import (
     RecordDamaged,
     write_batch,
 )
+from miniqueue_py.storage.keyvalue.directories import make_directory, sync_directory
 from miniqueue_py.storage.keyvalue.libraries import choose_library
 from miniqueue_py.storage.keyvalue.library import Library
 from miniqueue_py.storage.keyvalue.log_sync import LogSync
@@ -101,7 +102,7 @@ class Copying:
         """
         parent = self._target.absolute().parent
         try:
-            parent.mkdir(parents=True, exist_ok=True)
+            make_directory(parent)
             work = Path(mkdtemp(prefix=f"{self._target.name}.copy-", dir=parent))
         except OSError as error:
             raise DatabaseRefused(f"{parent} cannot be written: {words_of(error)}") from error
@@ -110,7 +111,7 @@ class Copying:
             LogSync(work)()
             give_to_owner(work, self._source)
             work.rename(self._target)
-            LogSync(parent)()
+            sync_directory(parent)
         except (DatabaseFailed, OSError) as error:
             raise DatabaseRefused(
                 f"{self._target} cannot be written: {words_about_files(error)}"

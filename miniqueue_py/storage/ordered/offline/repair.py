@@ -1,7 +1,6 @@
 """A repair: made beside a database, told, and put in its place if that is wanted."""
 
 import multiprocessing
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from tempfile import mkdtemp
 
 from miniqueue_py.errors import DatabaseRefused, StorageCorrupt
 from miniqueue_py.storage.keyvalue.database import DatabaseFailed
+from miniqueue_py.storage.keyvalue.directories import sync_directory
 from miniqueue_py.storage.keyvalue.place import Place
 from miniqueue_py.storage.keyvalue.words import words_of
 from miniqueue_py.storage.ordered.offline.files import check_is_free, give_to_owner
@@ -37,11 +37,7 @@ class Repair:
             kept = self._path.with_name(f"{self._path.name}.damaged.{number}")
         self._path.rename(kept)
         repaired.rename(self._path)
-        parent = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(parent)
-        finally:
-            os.close(parent)
+        sync_directory(self._path.parent)
         return kept
 
 
