@@ -1,5 +1,6 @@
 """A damaged database is repaired beside it, told of, and put in its place if that is wanted."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -13,6 +14,11 @@ from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.cli.repair import repair
 from miniqueue_py.errors import DatabaseRefused
+from miniqueue_py.storage.keyvalue.database import Batch, Database
+from miniqueue_py.storage.keyvalue.libraries import library_of
+from miniqueue_py.storage.keyvalue.library import Library
+from miniqueue_py.storage.ordered.offline.repair import repaired
+from miniqueue_py.storage.ordered.offline.salvage import salvage
 from miniqueue_py.testing.storing import bodies, lease, publish, publish_as
 from tests.storage.faulty import reopen
 from tests.storage.hurting import flip, largest_table, put_in_tables
@@ -170,3 +176,55 @@ async def test_broker_names_the_command_that_helps(path: Path) -> None:
     assert repair([str(path), "--yes"]) == 0
     await reopen(path).aclose()
     shutil.rmtree(path)
+
+
+async def test_large_messages_are_written_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = reopen(tmp_path / "db")
+    await publish(storage, "a", *[bytes(300_000)] * 3)
+    await storage.aclose()
+    grown: list[int] = []
+    library = library_of(tmp_path / "db")
+    assert library is not None
+    opened = type(library).open
+
+    def open_and_note(self: Library, path: Path) -> Database:
+        database = opened(self, path)
+        log = next(path.glob("*.log"))
+        write = database.write
+
+        def write_and_note(batch: Batch) -> None:
+            before = log.stat().st_size
+            write(batch)
+            grown.append(log.stat().st_size - before)
+
+        database.write = write_and_note  # type: ignore[misc]
+        return database
+
+    monkeypatch.setattr(type(library), "open", open_and_note)
+
+    salvage(tmp_path / "db", tmp_path / "work")
+
+    assert 300_000 < max(grown) < 400_000
+
+
+async def test_repair_is_on_the_disk_before_it_takes_the_place(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def fsync_and_tell(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", fsync_and_tell)
+
+    with repaired(path) as made:
+        [work] = path.parent.glob("db.repair-*/repaired")
+        logs = set(work.glob("*.log"))
+        made.put_in_place()
+
+    assert logs <= set(synced)
+    assert synced[-1] == path.parent

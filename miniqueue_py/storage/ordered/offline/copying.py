@@ -22,7 +22,6 @@ from miniqueue_py.storage.keyvalue.database import (
     DatabaseFailed,
     Entry,
     RecordDamaged,
-    write_batch,
 )
 from miniqueue_py.storage.keyvalue.directories import make_directory, sync_directory
 from miniqueue_py.storage.keyvalue.libraries import choose_library
@@ -38,11 +37,12 @@ from miniqueue_py.storage.ordered.offline.files import (
     damages_of_files,
     give_to_owner,
 )
+from miniqueue_py.storage.ordered.offline.portions import portions, write_portion
 
 Advance = Callable[[int, int], None]
 """Is told how many messages more were read, and how many bytes."""
 
-_BATCH_BYTES = 1 << 18
+_EVERYTHING = (b"", None)
 _SIZES = Struct(">QQ")
 _OF_MESSAGES = (keys.MESSAGES[0], keys.DELAYED[0])
 
@@ -152,11 +152,8 @@ class Copying:
 
     def _copy(self, source: Database, target: Database, advance: Advance) -> Digest:
         digest = Digest()
-        for entries in _portions(source):
-            batch = target.batch()
-            for key, record in entries:
-                batch.put(key, record)
-            write_batch(target, batch)
+        for entries in portions(source.read_strictly(*_EVERYTHING)):
+            write_portion(target, entries)
             advance(*digest.add(entries))
         return digest
 
@@ -199,19 +196,6 @@ def _library_for_new(path: Path, scheme: str | None) -> Library:
 
 def _digest_of(database: Database, advance: Advance) -> Digest:
     digest = Digest()
-    for entries in _portions(database):
+    for entries in portions(database.read_strictly(*_EVERYTHING)):
         advance(*digest.add(entries))
     return digest
-
-
-def _portions(database: Database) -> Iterator[list[Entry]]:
-    """Yield all records, some at a time: a damaged one raises RecordDamaged."""
-    entries: list[Entry] = []
-    size = 0
-    for entry in database.read_strictly(b"", None):
-        entries.append(entry)
-        size += len(entry[0]) + len(entry[1])
-        if size >= _BATCH_BYTES:
-            yield entries
-            entries, size = [], 0
-    yield entries

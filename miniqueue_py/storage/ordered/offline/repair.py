@@ -11,6 +11,7 @@ from tempfile import mkdtemp
 from miniqueue_py.errors import DatabaseRefused, StorageCorrupt
 from miniqueue_py.storage.keyvalue.database import DatabaseFailed
 from miniqueue_py.storage.keyvalue.directories import sync_directory
+from miniqueue_py.storage.keyvalue.log_sync import LogSync
 from miniqueue_py.storage.keyvalue.place import Place
 from miniqueue_py.storage.keyvalue.words import words_of
 from miniqueue_py.storage.ordered.offline.files import check_is_free, give_to_owner
@@ -29,6 +30,8 @@ class Repair:
     def put_in_place(self) -> Path:
         """Let it take the database's place; return where that is kept. Raises OSError."""
         repaired = self._work / "repaired"
+        # A library syncs its newest log alone, and may have closed with an older one.
+        LogSync(repaired)()
         give_to_owner(repaired, self._path)
         kept = self._path.with_name(f"{self._path.name}.damaged")
         number = 1

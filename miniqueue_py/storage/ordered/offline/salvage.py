@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from miniqueue_py.errors import StorageCorrupt
-from miniqueue_py.storage.keyvalue.database import Database, write_batch
+from miniqueue_py.storage.keyvalue.database import Database
 from miniqueue_py.storage.keyvalue.libraries import LEVELDB, library_of
 from miniqueue_py.storage.keyvalue.library import Library
 from miniqueue_py.storage.keyvalue.log_tail import keep_what_verifies
@@ -27,9 +27,9 @@ from miniqueue_py.storage.ordered.damages import words_of_gap
 from miniqueue_py.storage.ordered.layout import keys, records
 from miniqueue_py.storage.ordered.layout.version import VERSION
 from miniqueue_py.storage.ordered.offline.files import damages_of_files
+from miniqueue_py.storage.ordered.offline.portions import portions, write_portion
 from miniqueue_py.storage.ordered.topic_state import TopicState
 
-_BATCH = 1000
 _EVERYTHING = (b"", b"\xff")
 _WITHOUT_MEANING = {"LOCK", "LOG", "LOG.old"}
 
@@ -59,7 +59,8 @@ def salvage(path: Path, work: Path) -> Salvaged:
     ):
         told = _topics_of(damaged)
         damaged.watch(lambda start, stop: damages.append(words_of_gap(start, stop, told.get)))
-        _copy(damaged, repaired)
+        for portion in portions(damaged.read(*_EVERYTHING)):
+            write_portion(repaired, portion)
         topics = list(_agree(repaired, told))
     shutil.rmtree(source)
     return Salvaged(list(dict.fromkeys(damages)), topics)
@@ -92,16 +93,6 @@ def _topics_of(reads: Database) -> dict[int, TopicState]:
         except (StorageCorrupt, UnicodeDecodeError):
             continue
     return topics
-
-
-def _copy(damaged: Database, repaired: Database) -> None:
-    batch = repaired.batch()
-    for number, (key, record) in enumerate(damaged.read(*_EVERYTHING), 1):
-        batch.put(key, record)
-        if number % _BATCH == 0:
-            write_batch(repaired, batch)
-            batch = repaired.batch()
-    write_batch(repaired, batch)
 
 
 def _agree(repaired: Database, told: dict[int, TopicState]) -> Iterator[tuple[str, int, int]]:
