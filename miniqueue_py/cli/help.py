@@ -3,9 +3,7 @@
 from miniqueue_py.cli.commands import COMMANDS
 
 _HEAD = "miniqueue COMMAND ...      a durable message queue over HTTP/2"
-_TAIL = """\
-`miniqueue COMMAND -h` tells more, and where the broker is: MINIQUEUE_URL, ...
-It exits with 0, 1 (failed), 2 (wrong words), 3 (cannot connect), 130 (Ctrl-C)."""
+_TAIL = "`COMMAND -h` tells more. Exit: 1 failed, 2 wrong words, 3 no broker, 130 Ctrl-C"
 
 
 def help_text() -> str:

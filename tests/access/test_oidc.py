@@ -7,6 +7,7 @@ import hmac
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import jwt
@@ -16,12 +17,14 @@ from hypothesis import strategies as st
 
 from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.certificates import make_certificates
+from miniqueue_py.http.access import oidc
 from miniqueue_py.http.access.oidc import (
     HURRY_SECONDS,
     LEEWAY_SECONDS,
     REFRESH_SECONDS,
     Keys,
     OidcSource,
+    fetch_keys,
 )
 from tests.access.gate import Gate
 from tests.access.issuer import AUDIENCE, Issuer, serving
@@ -55,6 +58,7 @@ class Federated(Gate):
 @pytest.fixture
 def issuer(certificates: CertificatePaths, monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    monkeypatch.setattr(oidc, "PATIENCE_SECONDS", 10.0)  # however busy the machine is
     with serving(certificates, now=1_800_000_000.0) as serves:
         serves.rotate("one")
         yield serves
@@ -65,6 +69,28 @@ async def gate(tmp_path: Path, issuer: Issuer) -> Federated:
     gate = Federated(tmp_path, issuer)
     await gate.access.look()
     return gate
+
+
+async def test_an_issuer_that_is_slow_holds_up_no_look_at_the_file(
+    tmp_path: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, answers = Federated(tmp_path, issuer), Event()
+
+    def fetch_slowly(url: str) -> oidc.Published:
+        assert answers.wait(30)
+        return fetch_keys(url)
+
+    monkeypatch.setattr(oidc, "fetch_keys", fetch_slowly)
+    monkeypatch.setattr(oidc, "PATIENCE_SECONDS", 0.0)
+    secret = await gate.admit("ci", {"publish": ("orders",)})
+    assert await gate.status(secret) == 201
+    await gate.revoke("ci")
+    assert await gate.status(secret) == 401, "it was taken away, whatever the issuer does"
+
+    answers.set()
+    monkeypatch.setattr(oidc, "PATIENCE_SECONDS", 10.0)
+    await gate.access.look()
+    assert await gate.status(issuer.sign("one")) == 201
 
 
 async def test_what_the_lines_give_is_what_a_token_may(gate: Federated, issuer: Issuer) -> None:

@@ -52,7 +52,7 @@ def test_the_terms_of_a_message_reach_the_broker(miniqueue: Here, pages: Pages, 
     miniqueue("publish", topic, "-m", "urgent", "--priority", "9", "--ttl", "1h")
     miniqueue("publish", topic, "-m", "late", "--delay", "24h")
     first = miniqueue("publish", topic, "-m", "keyed", "--key", "k-1", "--json")
-    again = miniqueue("publish", topic, "-m", "other", "--key", "k-1", "--json")
+    again = miniqueue("publish", topic, "-m", "keyed", "--key", "k-1", "--json")
 
     assert pages.bodies(topic) == [b"urgent", b"before", b"keyed"]
     assert pages.waiting(topic)[0]["priority"] == 9
@@ -101,7 +101,7 @@ def test_lines_of_json_may_ask_for_terms(miniqueue: Here, pages: Pages, topic: s
         {"msg": encoded(ANY_BYTES), "priority": 3},
         {"msg": encoded(b"later"), "delay": "1h"},
         {"msg": encoded(b"keyed"), "key": "k"},
-        {"msg": encoded(b"twice"), "key": "k"},
+        {"msg": encoded(b"keyed"), "key": "k"},
         {"msg": encoded(b"last"), "id": 17, "attempt": 2, "messageId": "1-1", "publishedAt": 5},
     ]
 

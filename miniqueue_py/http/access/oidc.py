@@ -9,6 +9,7 @@ not known, though not more often than a stranger may cause.
 import asyncio
 import json
 import ssl
+import urllib.error
 import urllib.request
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -37,6 +38,9 @@ HURRY_SECONDS = 10.0
 """At least between two fetches, however many unknown keys are named."""
 
 FETCH_SECONDS = 5.0
+PATIENCE_SECONDS = 0.25
+"""One look waits for the issuer no longer."""
+
 LONGEST_ANSWER_BYTES = 1 << 20
 MOST_KEYS = 100
 LONGEST_TOKEN = 8192
@@ -54,6 +58,8 @@ class Keys:
         self._is_wanted = True
         self._fetched_at = -REFRESH_SECONDS
         self._problem = ""
+        self._fetching: asyncio.Task[Published] | None = None
+        """Under way for longer than one look may wait."""
 
     def __repr__(self) -> str:
         return f"<Keys of {self.issuer}, {len(self._by_name)}>"
@@ -66,19 +72,29 @@ class Keys:
         return key
 
     async def look(self) -> bool:
-        """Fetch the keys if it is time; tell if there are others than before."""
-        waited = self._clock.monotonic() - self._fetched_at
-        if waited < (HURRY_SECONDS if self._is_wanted else REFRESH_SECONDS):
+        """Fetch the keys if it is time; tell if there are others than before.
+
+        An issuer that is slow is not waited for: what it says is taken at a later look, since
+        rights that are taken away in the file end streams by the same looks.
+        """
+        if self._fetching is None:
+            waited = self._clock.monotonic() - self._fetched_at
+            if waited < (HURRY_SECONDS if self._is_wanted else REFRESH_SECONDS):
+                return False
+            self._fetched_at, self._is_wanted = self._clock.monotonic(), False
+            self._fetching = asyncio.create_task(asyncio.to_thread(fetch_keys, self.issuer))
+        await asyncio.wait({self._fetching}, timeout=PATIENCE_SECONDS)
+        if not self._fetching.done():
             return False
-        self._fetched_at, self._is_wanted = self._clock.monotonic(), False
-        try:
-            keys = await asyncio.to_thread(fetch_keys, self.issuer)
-        except (OSError, ValueError) as error:
+        fetched, self._fetching = self._fetching, None
+        error = fetched.exception()
+        if isinstance(error, OSError | ValueError):
             if self._problem != str(error):  # an issuer that is away is told once
                 self._problem = str(error)
                 self._audit.note_not_reloaded(self.issuer, self._problem)
             return False
         self._problem = ""
+        keys = fetched.result()
         if keys.text == self._text:
             return False
         self._by_name, self._text = dict(_read_keys(keys.told)), keys.text
@@ -206,10 +222,13 @@ def _fetch(url: str) -> dict[str, Any]:
         raise ValueError("an issuer's keys are fetched by https alone")
     request = urllib.request.Request(url, headers={"accept": "application/json"})  # noqa: S310
     https = urllib.request.HTTPSHandler(context=ssl.create_default_context())
-    with urllib.request.build_opener(https, _StayHere).open(
-        request, timeout=FETCH_SECONDS
-    ) as answer:
-        text = answer.read(LONGEST_ANSWER_BYTES + 1)
+    opener = urllib.request.build_opener(https, _StayHere)
+    try:
+        with opener.open(request, timeout=FETCH_SECONDS) as answer:
+            text = answer.read(LONGEST_ANSWER_BYTES + 1)
+    except urllib.error.HTTPError as error:
+        error.close()  # it is the answer, and has the connection
+        raise
     if len(text) > LONGEST_ANSWER_BYTES:
         raise ValueError("the answer has no end")
     found = json.loads(text)
