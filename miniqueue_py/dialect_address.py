@@ -19,16 +19,11 @@ class DialectAddress(NamedTuple):
 
 
 def parse_dialects(text: str) -> tuple[DialectAddress, ...]:
-    """Read `zapq=8081,tasks=0.0.0.0:8085`; empty text is none.
+    """Read `zapq=8081,tasks=0.0.0.0:8085`; empty text is none. A name may have several ports.
 
     Raises ValueError with the end of a sentence that the text begins.
     """
-    addresses = tuple(_parse(each.strip()) for each in text.split(",")) if text else ()
-    names = [address.name for address in addresses]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"has {name} twice")
-    return addresses
+    return tuple(_parse(each.strip()) for each in text.split(",")) if text else ()
 
 
 def _parse(text: str) -> DialectAddress:

@@ -15,7 +15,7 @@ from tests.outside.conftest import QUICK
 from tests.outside.curl import find_curl
 from tests.outside.dialect_clients import Way, replay
 from tests.outside.dialects import dialect_url
-from tests.outside.server import RunningBroker, StartBroker
+from tests.outside.server import RunningBroker, StartBroker, parse_fact
 
 pytestmark = pytest.mark.anyio
 
@@ -96,3 +96,13 @@ async def test_a_full_zoldyq_says_so(start_broker: StartBroker, way: Way) -> Non
     broker = start_broker("-dialect", "zoldyq=0", *caps)
 
     await replay(broker, "zoldyq", way, TRANSCRIPTS / "zoldyq-full.txt")
+
+
+def test_a_dialect_on_two_ports_has_the_same_queues(start_broker: StartBroker) -> None:
+    broker = start_broker("-dialect", "zapq=0", "-dialect", "zapq=0")
+    facts = [parse_fact(line) for line in broker.log_lines()]
+    one, other = [fact["url"] for fact in facts if fact.get("event") == "dialect.listening"]
+
+    assert one != other
+    httpx.post(f"{one}/enqueue", content=b"hello").raise_for_status()
+    assert httpx.get(f"{other}/metrics").json()["queue_length"] == 1
