@@ -24,7 +24,6 @@ from miniqueue_py.descriptors import most_connections, open_the_files_we_may
 from miniqueue_py.errors import BadSetting, NotSynced, StorageUnavailable
 from miniqueue_py.event_loop import loop_factory
 from miniqueue_py.freed_memory import give_memory_back, settle_memory
-from miniqueue_py.http.access.access import Access
 from miniqueue_py.http.access.opening import Issuer, open_access
 from miniqueue_py.http.batch import FAREWELL_SECONDS
 from miniqueue_py.http.browsers import Browsers
@@ -38,7 +37,7 @@ from miniqueue_py.http2.choose import codec_name
 from miniqueue_py.listening import open_ports, tell_listening
 from miniqueue_py.private_files import close_to_others
 from miniqueue_py.refused_start import nothing_left_if_refused
-from miniqueue_py.shown_certificate import LOOK_SECONDS, ShownCertificate
+from miniqueue_py.shown_certificate import ShownCertificate, watch
 from miniqueue_py.signals import ending_signals, has_terminal
 from miniqueue_py.storage import open_storage
 from miniqueue_py.telemetry import structlog
@@ -101,7 +100,8 @@ async def _serve(
             )
             for directory in _directories(settings):
                 _close_to_others(directory)
-            watching = asyncio.create_task(_watch(certificate, desk.access, reload))
+            renewed = None if desk.access is None else desk.access.want_reload
+            watching = asyncio.create_task(watch(certificate, reload, renewed))
 
             async def until_drained() -> None:
                 try:
@@ -173,23 +173,6 @@ def _names(settings: Settings) -> Iterator[str]:
     yield settings.host
     yield from (address.host for address in settings.dialects)
     yield from settings.allow_hosts
-
-
-async def _watch(
-    certificate: ShownCertificate, access: Access | None, reload: asyncio.Event
-) -> None:
-    """Show a certificate that was renewed, at SIGHUP at once; that reads rights anew, too."""
-    while True:
-        try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                await reload.wait()
-        except TimeoutError:
-            certificate.look(datetime.now(UTC))
-        else:
-            reload.clear()
-            certificate.reload(datetime.now(UTC))
-            if access is not None:
-                access.want_reload()
 
 
 def _tell_failed(path: str, error: Exception) -> None:

@@ -4,9 +4,10 @@ New connections see the new one; those that are open go on with what they began
 with. One that is no good changes nothing, and is told.
 """
 
+import asyncio
 import ssl
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from miniqueue_py.certificates import Presented, check_certificate
@@ -73,6 +74,8 @@ class ShownCertificate:
             self._load(now)
         except BadSetting as error:
             log.warning("certificate.not_reloaded", problem=str(error))
+        except Exception as error:  # noqa: BLE001  the boundary: the next look finds another one
+            log.warning("certificate.not_reloaded", problem=repr(error))
         else:
             log.info("certificate.reloaded", until=f"{self.expires_at:%FT%TZ}")
 
@@ -93,6 +96,26 @@ class ShownCertificate:
             self._told_at = now
             days = round((self.expires_at - now) / timedelta(days=1), 1)
             log.warning("certificate.expires", until=f"{self.expires_at:%FT%TZ}", days=days)
+
+
+async def watch(
+    certificate: ShownCertificate, reload: asyncio.Event, on_reload: Callable[[], None] | None
+) -> None:
+    """Show a certificate that was renewed, until cancelled; at `reload` at once.
+
+    Then `on_reload` is called, too.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await reload.wait()
+        except TimeoutError:
+            certificate.look(datetime.now(UTC))
+        else:
+            reload.clear()
+            certificate.reload(datetime.now(UTC))
+            if on_reload is not None:
+                on_reload()
 
 
 def _signature(files: tuple[Path, ...]) -> Signature:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from miniqueue_py import shown_certificate
 from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.certificates import Presented, make_certificates
 from miniqueue_py.errors import BadSetting
@@ -143,3 +144,21 @@ def test_end_is_told_daily_from_14_days_before_it(shelf: Shelf, facts: Facts) ->
     shelf.certificate.reload(end)
     shelf.certificate.look(end)
     assert events(facts)[16:] == ["certificate.reloaded"]
+
+
+def test_what_nobody_foresaw_changes_nothing_and_is_told(
+    shelf: Shelf, facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.certificate.begin(NOW)
+
+    def stumble(*_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(shown_certificate, "check_certificate", stumble)
+    shelf.certificate.reload(NOW)
+    monkeypatch.undo()
+    shelf.certificate.reload(NOW)
+
+    assert events(facts) == ["certificate.not_reloaded", "certificate.reloaded"]
+    assert "unforeseen" in facts[0]["problem"]
+    assert len(shelf.shown) == 2

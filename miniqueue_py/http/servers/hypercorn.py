@@ -5,7 +5,7 @@ What of other libraries is touched that they do not call public:
 - `hypercorn.asyncio.run.TCPServer`, the name under which Hypercorn looks up the
   class that serves a connection: there is no setting for it.
 
-tests/http/test_hypercorn.py fails when it goes. The version is pinned.
+Every outside test fails when it goes. The version is pinned.
 """
 
 import asyncio
