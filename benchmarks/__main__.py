@@ -2,13 +2,14 @@
 
 peers: beside other brokers, in one run. attacks: what two lawful clients notice of
 an attacker. refusals: which clients read them. soak: minutes of random faults.
-libraries: LevelDB and RocksDB beside each other.
+libraries: LevelDB and RocksDB beside each other. timing: what the time of an
+answer tells about a token.
 """
 
 import argparse
 import sys
 
-from benchmarks import libraries, refusals, soak
+from benchmarks import libraries, refusals, soak, token_timing
 from benchmarks.attacks import main as attacks
 from benchmarks.peers import command
 
@@ -18,6 +19,7 @@ _WORKS = {
     "refusals": refusals.main,
     "soak": soak.main,
     "libraries": libraries.main,
+    "timing": token_timing.main,
 }
 
 

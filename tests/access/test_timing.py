@@ -1,79 +1,43 @@
-"""How long an answer takes tells nothing about a secret.
+"""What is done for a secret tells nothing about it: the same calls, whoever asks.
 
-By statistics over 20,000 tries of each kind, in turns, in this process. A
-difference that is there on an idle machine and cannot be told apart on a
-busy one would be no test: so the same statistics must find one that is made.
+The time is measured by `python -m benchmarks timing`, on a quiet machine.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import combinations
-from math import sqrt
-from random import Random
-from statistics import fmean, quantiles, variance
-from time import perf_counter_ns
+import sys
+from types import FrameType
 
-from miniqueue_py.http.access.secrets import PREFIX, Digests, digest_of, new_secret
+import pytest
 
-TRIES = 20_000
-SHARED = (0, 1, 4, 8, 16, 24, 30, 31)
-SUSPICIOUS = 5.0
-"""Of Welch's t. Tests for leaks take 4.5 for one pair; there are 36."""
+from benchmarks.token_timing import SHARED, like
+from miniqueue_py.http.access.secrets import Digests, digest_of, new_secret
 
 
-def like(right: str, shared: int) -> bytes:
-    """Return a secret that nobody has, with so many bytes of the right one's text at its start."""
-    keep = len(PREFIX) + shared
-    other = new_secret()
-    while other[keep] == right[keep]:
-        other = new_secret()
-    return (right[:keep] + other[keep:]).encode()
+def calls_of(digests: Digests[str], secret: bytes) -> list[str]:
+    calls: list[str] = []
+
+    def note(frame: FrameType, event: str, called: object) -> None:
+        if event in {"call", "c_call"}:
+            name = frame.f_code.co_name if event == "call" else getattr(called, "__name__", "")
+            calls.append(f"{event} {name}")
+
+    sys.setprofile(note)
+    try:
+        digests.find(secret)
+    finally:
+        sys.setprofile(None)
+    return calls
 
 
-def times_of(find: Callable[[bytes], object], rights: Sequence[str]) -> list[list[int]]:
-    """Return the nanoseconds that each kind took: a right one, and those that share so much.
-
-    In turns, in a new order each time, each with a secret of its own: how a
-    hash falls is nobody's doing, and is not to be taken for a difference.
-    """
-    times: list[list[int]] = [[] for _ in range(len(SHARED) + 1)]
-    order = list(range(len(times)))
-    random = Random(17)
-    for _ in range(TRIES):
-        right = random.choice(rights)
-        secrets = [right.encode(), *(like(right, shared) for shared in SHARED)]
-        random.shuffle(order)
-        for i in order:
-            secret = secrets[i]
-            began = perf_counter_ns()
-            find(secret)
-            times[i].append(perf_counter_ns() - began)
-    return times
-
-
-def t_of(one: Sequence[int], two: Sequence[int]) -> float:
-    """Return Welch's t of two samples, without what other processes added."""
-    limit = quantiles([*one, *two], n=20)[16]
-    first, second = ([each for each in times if each <= limit] for times in (one, two))
-    spread = sqrt(variance(first) / len(first) + variance(second) / len(second))
-    return abs(fmean(first) - fmean(second)) / (spread or 1.0)
-
-
-def worst_t(find: Callable[[bytes], object], rights: Sequence[str]) -> float:
-    times = times_of(find, rights)
-    return max(t_of(one, two) for one, two in combinations(times, 2))
-
-
-def test_a_right_secret_and_wrong_ones_cannot_be_told_apart() -> None:
+@pytest.mark.parametrize("shared", SHARED)
+def test_a_wrong_secret_makes_the_calls_of_a_right_one(shared: int) -> None:
     rights = [new_secret() for _ in range(200)]
     digests = Digests((digest_of(right.encode()), right) for right in rights)
     assert [digests.find(right.encode()) for right in rights] == rights
-    assert digests.find(like(rights[0], 31)) is None
+    expected = calls_of(digests, rights[0].encode())
 
-    assert worst_t(digests.find, rights) < SUSPICIOUS
-
-
-def test_a_difference_that_is_there_is_found() -> None:
-    rights = [new_secret() for _ in range(200)]
-    known = {digest_of(right.encode()): right for right in rights}
-
-    assert worst_t(lambda secret: known.get(digest_of(secret)), rights) > 2 * SUSPICIOUS
+    for right in rights:
+        wrong = like(right, shared)
+        assert digests.find(wrong) is None
+        assert calls_of(digests, right.encode()) == expected
+        assert calls_of(digests, wrong) == expected
+    assert expected.count("c_call compare_digest") > 1, "all of a bin is compared"
