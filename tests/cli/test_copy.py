@@ -21,7 +21,7 @@ from miniqueue_py.errors import BadSetting, DatabaseRefused
 from miniqueue_py.storage import open_storage
 from miniqueue_py.storage.keyvalue.database import Batch, Database, DatabaseFailed
 from miniqueue_py.storage.keyvalue.libraries import LIBRARIES, library_of
-from miniqueue_py.storage.keyvalue.rocksdb.library import RocksLibrary
+from miniqueue_py.storage.keyvalue.rocksdb import opening
 from miniqueue_py.storage.ordered.offline.copying import copying
 from miniqueue_py.testing.storing import (
     ANY_NUMBER,
@@ -233,8 +233,8 @@ async def test_full_disk_leaves_nothing(
     tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(tmp_path / "from", "leveldb")
-    opened = RocksLibrary.open
-    monkeypatch.setattr(RocksLibrary, "open", lambda self, path: FullDisk(opened(self, path)))
+    opened = opening.open_database
+    monkeypatch.setattr(opening, "open_database", lambda path: FullDisk(opened(path)))
 
     assert copy([str(tmp_path / "from"), f"rocksdb:{tmp_path / 'to'}"]) == 1
 
@@ -275,10 +275,10 @@ async def test_copy_that_lost_a_record_is_not_put_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(tmp_path / "from", "leveldb")
-    opened = RocksLibrary.open
+    opened = opening.open_database
 
-    def open_and_lose(self: RocksLibrary, path: Path) -> Database:
-        database = opened(self, path)
+    def open_and_lose(path: Path) -> Database:
+        database = opened(path)
         entry = next(database.read_strictly(b"\x02", None), None)
         if entry is not None:
             batch = database.batch()
@@ -286,7 +286,7 @@ async def test_copy_that_lost_a_record_is_not_put_in_place(
             database.write(batch)
         return database
 
-    monkeypatch.setattr(RocksLibrary, "open", open_and_lose)
+    monkeypatch.setattr(opening, "open_database", open_and_lose)
 
     with pytest.raises(DatabaseRefused, match="is not what was read"), held(tmp_path) as made:
         made.make(lambda _description: lambda _messages, _size: None)

@@ -6,12 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from miniqueue_py.errors import DatabaseRefused
-from miniqueue_py.storage.keyvalue.leveldb.library import LevelLibrary
+from miniqueue_py.storage.keyvalue.leveldb.library import LEVELDB
 from miniqueue_py.storage.keyvalue.library import Library
-from miniqueue_py.storage.keyvalue.rocksdb.library import RocksLibrary
+from miniqueue_py.storage.keyvalue.rocksdb.library import ROCKSDB
 
-LEVELDB = LevelLibrary()
-ROCKSDB = RocksLibrary()
+__all__ = ["LEVELDB", "LIBRARIES", "ROCKSDB", "choose_library", "is_installed", "library_of"]
 
 LIBRARIES: Sequence[Library] = (LEVELDB, ROCKSDB)
 """A new database is of the first that is installed."""
@@ -28,7 +27,7 @@ def library_of(path: Path) -> Library | None:
     marks = {
         library: mark
         for library in LIBRARIES
-        if (mark := next(filter(library.marks, names), None)) is not None
+        if (mark := next(filter(library.marks.fullmatch, names), None)) is not None
     }
     if len(marks) > 1:
         held = " and ".join(f"{mark!r} of {library.name}" for library, mark in marks.items())

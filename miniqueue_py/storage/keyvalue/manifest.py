@@ -5,6 +5,7 @@ the list. Checksums are left to the library, which opens it.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import Struct
@@ -54,8 +55,8 @@ def logs_in(directory: Path) -> dict[int, Path]:
     return dict(sorted((int(match[1]), at) for match, at in named if match))
 
 
-def changes_of(directory: Path) -> tuple[str, list[bytes]]:
-    """Return the name of the manifest that CURRENT names, and its records.
+def read_manifest(directory: Path, apply: Callable[[Manifest, "Fields"], None]) -> Manifest:
+    """Return the list that CURRENT names, by what a library makes of each change.
 
     Raises StorageCorrupt, and OSError.
     """
@@ -69,7 +70,13 @@ def changes_of(directory: Path) -> tuple[str, list[bytes]]:
     changes = _records(data)
     if not changes:
         raise StorageCorrupt(f"{name} has nothing in it that can be read")
-    return name, changes
+    manifest = Manifest(name)
+    for change in changes:
+        try:
+            apply(manifest, Fields(change))
+        except IndexError:
+            raise StorageCorrupt(f"{name} has a record that makes no sense") from None
+    return manifest
 
 
 def _records(data: bytes) -> list[bytes]:

@@ -6,10 +6,8 @@ logs are still to be read.
 """
 
 from enum import IntEnum
-from pathlib import Path
 
-from miniqueue_py.errors import StorageCorrupt
-from miniqueue_py.storage.keyvalue.manifest import Fields, Manifest, changes_of
+from miniqueue_py.storage.keyvalue.manifest import Fields, Manifest
 
 
 class _Tag(IntEnum):
@@ -25,20 +23,8 @@ class _Tag(IntEnum):
     PREVIOUS_LOG = 9
 
 
-def read_manifest(directory: Path) -> Manifest:
-    """Read what CURRENT names. Raises StorageCorrupt, and OSError."""
-    name, changes = changes_of(directory)
-    manifest = Manifest(name)
-    for change in changes:
-        try:
-            _apply(manifest, change)
-        except IndexError:
-            raise StorageCorrupt(f"{name} has a record that makes no sense") from None
-    return manifest
-
-
-def _apply(manifest: Manifest, change: bytes) -> None:
-    fields = Fields(change)
+def apply(manifest: Manifest, fields: Fields) -> None:
+    """See `Library.apply`."""
     while fields.has_more:
         match fields.number():
             case _Tag.COMPARATOR:

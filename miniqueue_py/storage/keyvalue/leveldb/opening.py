@@ -47,7 +47,7 @@ def _opened(path: Path, **options: Any) -> Database:
 
 
 def open_damaged(links: Path, damages: list[str]) -> Database:
-    """See `Library.open_damaged`."""
+    """See `Opening.open_damaged`."""
     try:
         database = _open_as_it_is(links, damages)
         try:
@@ -64,7 +64,7 @@ def open_damaged(links: Path, damages: list[str]) -> Database:
 
 
 def rebuild_manifest(links: Path) -> None:
-    """See `Library.rebuild_manifest`."""
+    """See `Opening.rebuild_manifest`."""
     try:
         plyvel.repair_db(str(links), paranoid_checks=True, compression=None)
     except plyvel.Error as error:

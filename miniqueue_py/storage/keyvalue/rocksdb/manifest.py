@@ -1,10 +1,8 @@
 """Which files a database consists of: RocksDB's own list, read without RocksDB."""
 
 from enum import IntEnum
-from pathlib import Path
 
-from miniqueue_py.errors import StorageCorrupt
-from miniqueue_py.storage.keyvalue.manifest import Fields, Manifest, changes_of
+from miniqueue_py.storage.keyvalue.manifest import Fields, Manifest
 
 
 class _Tag(IntEnum):
@@ -42,24 +40,8 @@ _MAY_BE_IGNORED = 1 << 13
 _END_OF_TABLE = 1
 
 
-def read_manifest(directory: Path) -> Manifest:
-    """Read what CURRENT names. Raises StorageCorrupt, and OSError."""
-    name, changes = changes_of(directory)
-    manifest = Manifest(name)
-    for change in changes:
-        try:
-            _apply(manifest, change)
-        except IndexError:
-            raise StorageCorrupt(f"{name} has a record that makes no sense") from None
-    number = int(name.removeprefix("MANIFEST-"))
-    # What a start writes names the log before its own by a number, and no file has that: its
-    # own has a higher one, and is made before the list is. From the first flush on it is exact.
-    manifest.goes_on_in_any_log = manifest.first_log < number != 1
-    return manifest
-
-
-def _apply(manifest: Manifest, change: bytes) -> None:
-    fields = Fields(change)
+def apply(manifest: Manifest, fields: Fields) -> None:
+    """See `Library.apply`."""
     while fields.has_more:
         match fields.number():
             case _Tag.COMPARATOR | _Tag.COLUMN_FAMILY_ADDED:

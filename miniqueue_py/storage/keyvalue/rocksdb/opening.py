@@ -47,7 +47,7 @@ def open_copy(path: Path, *, passes_over_damage: bool) -> Database:
 
 
 def open_damaged(links: Path, damages: list[str]) -> Database:
-    """See `Library.open_damaged`."""
+    """See `Opening.open_damaged`."""
     try:
         return RocksDatabase(_opened(links, _options()))
     except DatabaseFailed as error:
@@ -62,7 +62,7 @@ def open_damaged(links: Path, damages: list[str]) -> Database:
 
 
 def rebuild_manifest(links: Path) -> None:
-    """See `Library.rebuild_manifest`."""
+    """See `Opening.rebuild_manifest`."""
     try:
         Rdict.repair(str(links), _options())
     except Exception as error:

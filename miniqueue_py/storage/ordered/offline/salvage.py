@@ -54,7 +54,7 @@ def salvage(path: Path, work: Path) -> Salvaged:
     damages: list[str] = []
     _have_a_list_of_files(library, source, damages)
     with (
-        closing(library.open_damaged(source, damages)) as damaged,
+        closing(library.opening().open_damaged(source, damages)) as damaged,
         closing(library.open(made)) as repaired,
     ):
         told = _topics_of(damaged)
@@ -82,7 +82,7 @@ def _have_a_list_of_files(library: Library, source: Path, damages: list[str]) ->
             damages.append(f"{log.name} is read up to byte {len(kept)}, where it is damaged")
             log.unlink()  # and not written to: it is a link
             log.write_bytes(kept)
-    library.rebuild_manifest(source)
+    library.opening().rebuild_manifest(source)
 
 
 def _topics_of(reads: Database) -> dict[int, TopicState]:
