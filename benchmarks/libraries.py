@@ -24,6 +24,7 @@ from miniqueue_py.broker.message import Publication
 from miniqueue_py.certificates import make_certificates
 from miniqueue_py.storage.keyvalue.libraries import LIBRARIES
 from miniqueue_py.storage.ordered.engine import OrderedStorage
+from miniqueue_py.storage.ordered.opening import open_ordered
 from tests.outside.server import RunningBroker
 
 BODY = b"x" * 100
@@ -180,9 +181,7 @@ def _figure(value: float) -> str:
 
 
 def _opened(scheme: str, path: Path) -> OrderedStorage:
-    storage = OrderedStorage.open(
-        str(path), scheme=scheme, fsync="never", fsync_interval_seconds=1.0
-    )
+    storage = open_ordered(path, scheme=scheme, fsync="never", fsync_interval_seconds=1.0)
     storage.watch(lambda _topic: None)
     return storage
 

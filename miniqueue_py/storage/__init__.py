@@ -25,10 +25,10 @@ def open_storage(
     scheme, directory = parse_address(url)
     if directory is None:
         return MemoryStorage()
-    from miniqueue_py.storage.ordered.engine import OrderedStorage  # noqa: PLC0415  loaded if used
+    from miniqueue_py.storage.ordered.opening import open_ordered  # noqa: PLC0415  loaded if used
 
-    return OrderedStorage.open(
-        str(directory),
+    return open_ordered(
+        directory,
         scheme=scheme,
         fsync=fsync,
         fsync_interval_seconds=fsync_interval_seconds,

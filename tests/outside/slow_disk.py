@@ -9,7 +9,7 @@ from pathlib import Path
 
 from miniqueue_py.cli.main import main
 from miniqueue_py.storage.keyvalue.log_sync import LogSync
-from miniqueue_py.storage.ordered import engine
+from miniqueue_py.storage.ordered import opening
 
 PROGRAM = "tests.outside.slow_disk"
 
@@ -34,5 +34,5 @@ def stall_of(directory: Path) -> Path:
 
 
 if __name__ == "__main__":
-    engine.LogSync = SlowSync  # type: ignore[attr-defined]
+    opening.LogSync = SlowSync  # type: ignore[attr-defined]
     main()

@@ -9,7 +9,7 @@ import pytest
 
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.storage.ordered.engine import OrderedStorage
+from miniqueue_py.storage.ordered.opening import open_ordered
 from tests.outside.conftest import QUICK
 from tests.outside.consumer import Consumer, publish
 from tests.outside.credit import CreditConsumer
@@ -42,7 +42,7 @@ def backlog(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def fill(path: Path) -> None:
-    storage = OrderedStorage.open(str(path), fsync="never", fsync_interval_seconds=1)
+    storage = open_ordered(path, fsync="never", fsync_interval_seconds=1)
     for _ in range((WAITING + CONSUMED) // BATCH):
         bodies = [os.urandom(BODY_BYTES) for _ in range(BATCH)]
         await storage.append(TOPIC, [Publication(bodies)], time.time(), keep_keys_for=0)

@@ -8,7 +8,7 @@ import pytest
 
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.storage.ordered.engine import OrderedStorage
+from miniqueue_py.storage.ordered.opening import open_ordered
 from tests.outside.conftest import QUICK, no_stumble
 from tests.outside.consumer import Consumer, publish
 from tests.outside.credit import CreditConsumer
@@ -26,7 +26,7 @@ DUE_AFTER = 4.0
 
 
 async def fill(path: Path) -> None:
-    storage = OrderedStorage.open(str(path), fsync="never", fsync_interval_seconds=1)
+    storage = open_ordered(path, fsync="never", fsync_interval_seconds=1)
     now = time.time()
     for start in range(0, DELAYED, 1000):
         bodies = [b"%d" % number for number in range(start, start + 1000)]

@@ -11,7 +11,7 @@ import pytest
 
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.storage.ordered.engine import OrderedStorage
+from miniqueue_py.storage.ordered.opening import open_ordered
 from tests.outside import slow_disk
 from tests.outside.batch import BatchStream, publish_lines
 from tests.outside.conftest import QUICK
@@ -57,7 +57,7 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def fill(path: Path) -> None:
-    storage = OrderedStorage.open(str(path), fsync="never", fsync_interval_seconds=1)
+    storage = open_ordered(path, fsync="never", fsync_interval_seconds=1)
     for _ in range(WAITING // 100):
         bodies = [os.urandom(BODY_BYTES) for _ in range(100)]
         await storage.append(TOPIC, [Publication(bodies)], time.time(), keep_keys_for=0)

@@ -11,6 +11,7 @@ from miniqueue_py.storage.keyvalue.database import Batch, DatabaseFailed, Entry,
 from miniqueue_py.storage.keyvalue.log_sync import LogSync
 from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.storage.ordered.layout.version import check_version
+from miniqueue_py.storage.ordered.opening import open_ordered
 from tests.storage.raw import open_database
 
 INTERVAL_SECONDS = 3600.0
@@ -23,7 +24,7 @@ def always_room(_size: int) -> bool:
 
 def reopen(path: Path) -> OrderedStorage:
     """Open a real database, in the strictest way."""
-    return OrderedStorage.open(str(path), fsync="always", fsync_interval_seconds=INTERVAL_SECONDS)
+    return open_ordered(path, fsync="always", fsync_interval_seconds=INTERVAL_SECONDS)
 
 
 def faulty(

@@ -11,8 +11,8 @@ from miniqueue_py.broker.storage import Moved
 from miniqueue_py.errors import DiskFull, StorageUnavailable
 from miniqueue_py.storage.keyvalue.sizes import WRITE_BUFFER_BYTES
 from miniqueue_py.storage.ordered import kept_keys
-from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.storage.ordered.layout import keys
+from miniqueue_py.storage.ordered.opening import open_ordered
 from miniqueue_py.storage.ordered.window import MAX_ENTRIES
 from miniqueue_py.testing.storing import ANY_NUMBER, NOW, bodies, counts, lease, publish, publish_as
 from tests.storage.faulty import faulty, reopen
@@ -217,7 +217,7 @@ async def test_lease_of_none_hands_out_none(tmp_path: Path) -> None:
 
 
 async def test_space_of_ten_rounds_of_fill_and_drain_is_given_back(tmp_path: Path) -> None:
-    storage = OrderedStorage.open(str(tmp_path), fsync="never", fsync_interval_seconds=0.05)
+    storage = open_ordered(tmp_path, fsync="never", fsync_interval_seconds=0.05)
     for _ in range(10):
         for _ in range(10):
             await publish(storage, "a", *[b"x" * 1000] * 400)

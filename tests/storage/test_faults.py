@@ -10,6 +10,7 @@ from miniqueue_py.broker.delivery import ACK, TO_BACK, Delay
 from miniqueue_py.errors import DatabaseRefused, StorageUnavailable
 from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.storage.ordered.layout import keys
+from miniqueue_py.storage.ordered.opening import open_ordered
 from miniqueue_py.testing.storing import bodies, lease, publish
 from tests.storage.faulty import faulty, reopen
 from tests.storage.raw import open_database, raw
@@ -113,7 +114,7 @@ async def test_topic_is_swept_though_whoever_deleted_it_left(tmp_path: Path) -> 
 
 
 async def test_space_of_purged_delays_is_given_back(tmp_path: Path) -> None:
-    storage = OrderedStorage.open(str(tmp_path), fsync="never", fsync_interval_seconds=0.05)
+    storage = open_ordered(tmp_path, fsync="never", fsync_interval_seconds=0.05)
     storage.watch(lambda _topic: None)
     for _ in range(100):
         await publish(storage, "a", *[b"x" * 1000] * 200)
@@ -142,7 +143,7 @@ async def test_new_topic_never_gets_the_id_of_one_that_is_being_swept(tmp_path: 
 
 
 async def test_dead_range_of_an_earlier_process_is_compacted_at_the_start(tmp_path: Path) -> None:
-    storage = OrderedStorage.open(str(tmp_path), fsync="never", fsync_interval_seconds=0.05)
+    storage = open_ordered(tmp_path, fsync="never", fsync_interval_seconds=0.05)
     storage._janitor._is_closed = True  # killed before it compacted
     for _ in range(300):
         await publish(storage, "a", *[os.urandom(1000) for _ in range(100)])

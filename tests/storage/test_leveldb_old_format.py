@@ -11,6 +11,7 @@ from miniqueue_py.broker.storage import Moved, TopicStatistics
 from miniqueue_py.errors import DatabaseRefused
 from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.storage.ordered.layout import keys
+from miniqueue_py.storage.ordered.opening import open_ordered
 from miniqueue_py.testing.storing import ANY_NUMBER, bodies, counts, lease, publish
 from tests.storage.raw import raw
 
@@ -40,7 +41,7 @@ def write_old_database(path: Path) -> None:
 
 
 def reopen(path: Path) -> OrderedStorage:
-    return OrderedStorage.open(str(path), fsync="never", fsync_interval_seconds=1.0)
+    return open_ordered(path, fsync="never", fsync_interval_seconds=1.0)
 
 
 async def test_database_of_the_first_version_is_read_in_its_order(tmp_path: Path) -> None:

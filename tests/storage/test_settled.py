@@ -8,7 +8,7 @@ import pytest
 from miniqueue_py.broker.delivery import ACK
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.storage import Fsync
-from miniqueue_py.storage.ordered.engine import OrderedStorage
+from miniqueue_py.storage.ordered.opening import open_ordered
 from miniqueue_py.testing.storing import bodies, lease, publish
 from tests.storage.faulty import INTERVAL_SECONDS, faulty, reopen
 
@@ -43,9 +43,7 @@ async def test_settled_waits_for_an_fsync_that_began_after(tmp_path: Path) -> No
 async def test_settled_waits_for_the_write_where_fsync_is_later(
     tmp_path: Path, fsync: Fsync
 ) -> None:
-    storage = OrderedStorage.open(
-        str(tmp_path), fsync=fsync, fsync_interval_seconds=INTERVAL_SECONDS
-    )
+    storage = open_ordered(tmp_path, fsync=fsync, fsync_interval_seconds=INTERVAL_SECONDS)
     await publish(storage, "a", b"1", b"2")
     storage.settle(lease(storage, "a", 1), ACK)
 

@@ -10,8 +10,8 @@ from miniqueue_py.broker.delivery import ACK, TO_FRONT
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.storage.ordered import window
-from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.storage.ordered.layout import keys
+from miniqueue_py.storage.ordered.opening import open_ordered
 from miniqueue_py.testing.storing import NOW, bodies, lease, publish, publish_as
 from tests.storage.faulty import faulty, reopen
 from tests.storage.raw import raw
@@ -22,7 +22,7 @@ BODY_BYTES = 128 << 10
 
 
 async def test_what_is_compacted_away_meanwhile_is_shown_all_the_same(tmp_path: Path) -> None:
-    storage = OrderedStorage.open(str(tmp_path), fsync="never", fsync_interval_seconds=1.0)
+    storage = open_ordered(tmp_path, fsync="never", fsync_interval_seconds=1.0)
     storage.watch(lambda _topic: None)
     sent = [os.urandom(1000) for _ in range(20_000)]
     for start in range(0, len(sent), 1000):
@@ -41,7 +41,7 @@ async def test_what_is_compacted_away_meanwhile_is_shown_all_the_same(tmp_path: 
 
 
 async def test_backlog_of_large_messages_is_not_held_in_memory(tmp_path: Path) -> None:
-    storage = OrderedStorage.open(str(tmp_path), fsync="never", fsync_interval_seconds=1.0)
+    storage = open_ordered(tmp_path, fsync="never", fsync_interval_seconds=1.0)
     for _ in range(64):
         await publish(storage, "a", *[os.urandom(BODY_BYTES) for _ in range(16)])
 

@@ -13,6 +13,7 @@ from miniqueue_py.broker.message import Publication
 from miniqueue_py.storage.keyvalue.sizes import WRITE_BUFFER_BYTES
 from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.storage.ordered.layout import keys
+from miniqueue_py.storage.ordered.opening import open_ordered
 from miniqueue_py.testing.storing import ANY_NUMBER, NOW, lease, publish, publish_as
 from tests.storage.raw import open_database
 
@@ -33,7 +34,7 @@ LOOKS = 100
 
 @pytest.fixture
 async def storage(tmp_path: Path) -> AsyncIterator[OrderedStorage]:
-    storage = OrderedStorage.open(str(tmp_path), fsync="never", fsync_interval_seconds=1)
+    storage = open_ordered(tmp_path, fsync="never", fsync_interval_seconds=1)
     storage.watch(lambda _topic: None)
     yield storage
     await storage.aclose()

@@ -1,11 +1,9 @@
 """The storage verbs on keys that are kept in order."""
 
 import asyncio
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from miniqueue_py.broker.delivery import Delivery, Outcome
@@ -14,19 +12,14 @@ from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
 from miniqueue_py.broker.storage import Look, Moved, Sight, TopicStatistics, Totals
 from miniqueue_py.broker.write_times import WriteTimes
-from miniqueue_py.errors import DatabaseRefused, StorageCorrupt, StorageUnavailable
+from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
-from miniqueue_py.storage.keyvalue.database import Database, DatabaseFailed, RecordDamaged
-from miniqueue_py.storage.keyvalue.log_sync import LogSync
-from miniqueue_py.storage.keyvalue.place import Place
-from miniqueue_py.storage.keyvalue.room import Room
-from miniqueue_py.storage.keyvalue.words import damaged, words_of
+from miniqueue_py.storage.keyvalue.database import Database
 from miniqueue_py.storage.ordered.agenda import Agendas
 from miniqueue_py.storage.ordered.arrivals import Arrivals
 from miniqueue_py.storage.ordered.catalogue import Catalogue
 from miniqueue_py.storage.ordered.damages import Damages
 from miniqueue_py.storage.ordered.layout import keys
-from miniqueue_py.storage.ordered.layout.version import check_version
 from miniqueue_py.storage.ordered.line import Line
 from miniqueue_py.storage.ordered.looking import Looking
 from miniqueue_py.storage.ordered.moves import Moves
@@ -39,13 +32,11 @@ from miniqueue_py.storage.ordered.writing.committer import READING_FAILED, Commi
 from miniqueue_py.storage.ordered.writing.janitor import WORTH_BYTES, Janitor
 from miniqueue_py.storage.reused_keys import check_keys
 
-_NO_SENSE = (DatabaseFailed, StorageCorrupt, struct.error, UnicodeDecodeError)
-
 
 class OrderedStorage:
     """Messages in a directory, which it alone has open."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it stands on is handed in
         self,
         database: Database,
         sync: Callable[[], None],
@@ -53,7 +44,10 @@ class OrderedStorage:
         *,
         fsync: Fsync,
         fsync_interval_seconds: float,
+        mended: Sequence[str] = (),
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
+        """`mended` is what was told of the files; `on_closed` lets go of them."""
         self._database = database
         self._committer = Committer(
             database,
@@ -63,6 +57,7 @@ class OrderedStorage:
             interval_seconds=fsync_interval_seconds,
         )
         self._damages = Damages(self._topic_with_id)
+        self._damages.told += mended
         self._committer.reads.watch(self._damages.note)
         self._catalogue = Catalogue.read(self._committer.reads)
         self._janitor = Janitor(database, self._committer)
@@ -99,49 +94,8 @@ class OrderedStorage:
         self._snapshots = Snapshots(database, self._committer, self._catalogue)
         self._on_ready: Callable[[str], None] = _nobody
         self._is_closed = False
-        self._let_go: Callable[[], None] = _nothing
+        self._on_closed = on_closed
         self._past.read(database, self._catalogue)
-
-    @classmethod
-    def open(
-        cls,
-        directory: str,
-        *,
-        fsync: Fsync,
-        fsync_interval_seconds: float,
-        scheme: str | None = None,
-    ) -> "OrderedStorage":
-        """Open the database in a directory, with the library of that scheme or the one it is of.
-
-        Raises DatabaseRefused.
-        """
-        place = Place(Path(directory), scheme)
-        try:
-            database, mended = place.open()
-        except BaseException:
-            place.close()
-            raise
-        path = place.path
-        try:
-            check_version(database, path)
-            storage = cls(
-                database,
-                LogSync(path),
-                Room(path),
-                fsync=fsync,
-                fsync_interval_seconds=fsync_interval_seconds,
-            )
-        except BaseException as error:
-            database.close()
-            place.close()
-            if isinstance(error, RecordDamaged):
-                raise DatabaseRefused(f"-db: {path} {damaged(path, words_of(error))}") from error
-            if isinstance(error, _NO_SENSE):
-                raise DatabaseRefused(f"-db: {path} cannot be read: {words_of(error)}") from error
-            raise
-        storage._let_go = place.close
-        storage._damages.told += mended
-        return storage
 
     def __repr__(self) -> str:
         return f"<OrderedStorage, {self._catalogue.messages} messages>"
@@ -316,7 +270,7 @@ class OrderedStorage:
             await self._committer.aclose()
         finally:
             self._database.close()
-            self._let_go()
+            self._on_closed()
 
     def _compact_if_wanted(self) -> None:
         live = self._catalogue.bytes + self._past.size
@@ -332,7 +286,3 @@ class OrderedStorage:
 
 def _nobody(_topic: str) -> None:
     """Stand in for the broker until it watches."""
-
-
-def _nothing() -> None:
-    """Stand in where no directory is held."""
