@@ -103,3 +103,21 @@ async def test_new_directories_are_synced_into_those_above(
     await reopen(tmp_path / "var" / "db").aclose()
 
     assert synced[:2] == [tmp_path, tmp_path / "var"]
+
+
+async def test_database_is_free_though_somebody_keeps_what_a_snapshot_showed(
+    tmp_path: Path,
+) -> None:
+    """CPython 3.13 lets go of nothing that a generator was handed which never began."""
+    storage = reopen(tmp_path)
+    await publish(storage, "a", b"1")
+    with storage.snapshot("a", 1.0) as messages:
+        kept = messages
+    await storage.aclose()
+
+    again = reopen(tmp_path)
+
+    assert bodies(lease(again, "a", 1)) == [b"1"]
+    with pytest.raises(StorageUnavailable):
+        next(iter(kept))
+    await again.aclose()
