@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from miniqueue_py.certificates import make_certificates
+from miniqueue_py.tls.certificates import make_certificates
 from tests.outside.server import RunningBroker
 
 

@@ -21,10 +21,10 @@ from benchmarks.peers.wires.duplex import Address
 from benchmarks.peers.wires.streams import credit_load, stream_load
 from miniqueue_py.broker.delivery import ACK
 from miniqueue_py.broker.message import Publication
-from miniqueue_py.certificates import make_certificates
 from miniqueue_py.storage.keyvalue.libraries import LIBRARIES
 from miniqueue_py.storage.ordered.engine import OrderedStorage
 from miniqueue_py.storage.ordered.opening import open_ordered
+from miniqueue_py.tls.certificates import make_certificates
 from tests.outside.server import RunningBroker
 
 BODY = b"x" * 100

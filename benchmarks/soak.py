@@ -19,7 +19,7 @@ from pathlib import Path
 
 import anyio
 
-from miniqueue_py.certificates import make_certificates
+from miniqueue_py.tls.certificates import make_certificates
 from tests.client.faults import Plan, Run
 from tests.client.leaks import living_tasks, open_sockets, rss_bytes
 from tests.client.proxy import Proxy

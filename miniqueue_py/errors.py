@@ -114,6 +114,9 @@ class ProtocolError(MiniqueueError):
 class SettlementError(MiniqueueError):
     """A settlement changed nothing; whatever it named is where it was."""
 
+    delivery: int | None = None
+    """The number that it named, if it named one."""
+
 
 class NotInFlight(SettlementError):
     """A command settled a delivery that this stream does not hold (any more)."""
@@ -128,12 +131,12 @@ class NotInFlight(SettlementError):
         self.delivery = delivery
 
 
-class NoSuchDelivery(NotInFlight):
+class NoSuchDelivery(SettlementError):
     """A command named a delivery that was never made on this stream."""
 
     def __init__(self, command: str, delivery: int) -> None:
-        super().__init__(command, delivery)
-        self.args = (f"{command} {delivery}: no such delivery was made on this stream",)
+        super().__init__(f"{command} {delivery}: no such delivery was made on this stream")
+        self.delivery = delivery
 
 
 class LeaseExpired(SettlementError):

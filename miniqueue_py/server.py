@@ -16,20 +16,18 @@ from miniqueue_py.broker.clock import SystemClock
 from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.broker.timekeeper import Timekeeper
-from miniqueue_py.certificate_paths import certificate_paths
-from miniqueue_py.certificates import Presented, ensure_development_certificates
-from miniqueue_py.config import Settings
+from miniqueue_py.config.settings import Settings
 from miniqueue_py.database_address import parse_address
 from miniqueue_py.descriptors import most_connections, open_the_files_we_may
 from miniqueue_py.errors import BadSetting, NotSynced, StorageUnavailable
 from miniqueue_py.event_loop import loop_factory
 from miniqueue_py.freed_memory import give_memory_back, settle_memory
 from miniqueue_py.http.access.opening import Issuer, open_access
-from miniqueue_py.http.batch import FAREWELL_SECONDS
 from miniqueue_py.http.browsers import Browsers
 from miniqueue_py.http.dialects.options import TASKS, DialectOptions, ZapqOptions, ZoldyqOptions
 from miniqueue_py.http.doors import Desk, Doors
 from miniqueue_py.http.listener import Credentials
+from miniqueue_py.http.native.batch import FAREWELL_SECONDS
 from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
 from miniqueue_py.http.servers.hypercorn import run_hypercorn
 from miniqueue_py.http.servers.tls_context import new_tls
@@ -37,13 +35,15 @@ from miniqueue_py.http2.choose import codec_name
 from miniqueue_py.listening import open_ports, tell_listening
 from miniqueue_py.private_files import close_to_others
 from miniqueue_py.refused_start import nothing_left_if_refused
-from miniqueue_py.shown_certificate import ShownCertificate, watch
 from miniqueue_py.signals import ending_signals, has_terminal
 from miniqueue_py.storage import open_storage
 from miniqueue_py.telemetry import structlog
 from miniqueue_py.telemetry.metrics import Metrics
 from miniqueue_py.telemetry.observer import log_access, log_events
 from miniqueue_py.telemetry.rates import Rates
+from miniqueue_py.tls.certificates import Presented, ensure_development_certificates
+from miniqueue_py.tls.paths import certificate_paths
+from miniqueue_py.tls.shown import ShownCertificate, watch
 
 log = structlog.get_logger("miniqueue")
 

@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import (
+from miniqueue_py.errors import BadSetting
+from miniqueue_py.tls.certificates import (
     check_certificate,
     ensure_development_certificates,
     make_certificates,
 )
-from miniqueue_py.errors import BadSetting
+from miniqueue_py.tls.paths import CertificatePaths
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -7,10 +7,10 @@ from typing import NoReturn
 
 import pytest
 
-from miniqueue_py.certificates import make_certificates
 from miniqueue_py.cli import main as command
 from miniqueue_py.cli import serve as serving
 from miniqueue_py.errors import DatabaseRefused
+from miniqueue_py.tls.certificates import make_certificates
 from miniqueue_py.version import __version__
 
 Output = pytest.CaptureFixture[str]
@@ -177,7 +177,7 @@ def test_a_start_with_good_certificates_does_not_load_cryptography(tmp_path: Pat
     make_certificates(tmp_path / "certs")
     program = (
         "import datetime, pathlib, sys; from miniqueue_py.cli import main, serve;"
-        "from miniqueue_py.certificates import ensure_development_certificates as ensure;"
+        "from miniqueue_py.tls.certificates import ensure_development_certificates as ensure;"
         "ensure(pathlib.Path('certs'), datetime.datetime.now(datetime.UTC));"
         "sys.exit('cryptography' in sys.modules)"
     )

@@ -9,9 +9,10 @@ import pytest
 import miniqueue_py
 from miniqueue_py import MiniqueueError
 from miniqueue_py.broker.subscriber import MOST_HELD_BYTES
-from miniqueue_py.certificates import make_certificates
-from miniqueue_py.client import client, publisher, requests
+from miniqueue_py.client import client, publisher
 from miniqueue_py.client.backoff import LONGEST_SECONDS
+from miniqueue_py.client.http2 import requests
+from miniqueue_py.tls.certificates import make_certificates
 from tests.outside.server import RunningBroker
 from tests.snippets import run, snippets
 

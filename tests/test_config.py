@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miniqueue_py.config import Settings, load_settings, settings_table
+from miniqueue_py.config.settings import Settings, load_settings, settings_table
 from miniqueue_py.errors import BadSetting
 from miniqueue_py.units import parse_count, parse_duration, parse_size
 

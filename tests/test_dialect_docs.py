@@ -8,15 +8,18 @@ from urllib.parse import urlsplit
 import pytest
 
 from miniqueue_py.broker.policy import Backoff
-from miniqueue_py.certificates import make_certificates
-from miniqueue_py.config import settings_table
-from miniqueue_py.dialect_address import DIALECTS
-from miniqueue_py.http.dialects import coramq, tasks, zapq, zoldyq
-from miniqueue_py.http.dialects.zoldyq_dequeuing import (
+from miniqueue_py.config.dialect_address import DIALECTS
+from miniqueue_py.config.settings import settings_table
+from miniqueue_py.http.dialects.coramq import requests as coramq
+from miniqueue_py.http.dialects.tasks import requests as tasks
+from miniqueue_py.http.dialects.zapq import requests as zapq
+from miniqueue_py.http.dialects.zoldyq import requests as zoldyq
+from miniqueue_py.http.dialects.zoldyq.dequeuing import (
     MOST_MARKS,
     SENT_TOGETHER,
     SENT_TOGETHER_BYTES,
 )
+from miniqueue_py.tls.certificates import make_certificates
 from tests import snippets
 from tests.outside.curl import find_curl
 from tests.outside.dialects import dialect_broker, dialect_url

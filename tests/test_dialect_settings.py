@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.config import Settings, load_settings
-from miniqueue_py.dialect_address import DialectAddress
+from miniqueue_py.config.dialect_address import DialectAddress
+from miniqueue_py.config.settings import Settings, load_settings
 from miniqueue_py.errors import BadSetting
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from miniqueue_py.config import load_settings
+from miniqueue_py.config.settings import load_settings
 from miniqueue_py.descriptors import KEPT_DESCRIPTORS
 from miniqueue_py.http.servers import (
     http1_limits,

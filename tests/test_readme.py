@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from miniqueue_py import Client
-from miniqueue_py.certificates import make_certificates
-from miniqueue_py.config import settings_table
+from miniqueue_py.config.settings import settings_table
+from miniqueue_py.tls.certificates import make_certificates
 from tests import snippets
 from tests.outside.curl import find_curl
 from tests.outside.server import RunningBroker

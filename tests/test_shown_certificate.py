@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from miniqueue_py import shown_certificate
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import Presented, make_certificates
 from miniqueue_py.errors import BadSetting
 from miniqueue_py.http.listener import Credentials
-from miniqueue_py.shown_certificate import ShownCertificate
+from miniqueue_py.tls import shown as shown_certificate
+from miniqueue_py.tls.certificates import Presented, make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
+from miniqueue_py.tls.shown import ShownCertificate
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)

@@ -15,6 +15,7 @@ from miniqueue_py.errors import (
     NoSuchDelivery,
     NotAConsumer,
     NotInFlight,
+    SettlementError,
 )
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Subscriber:
         ids: Sequence[int] = (),
         up_to: int | None = None,
         delay_seconds: float = 0.0,
-    ) -> Sequence[NotInFlight]:
+    ) -> Sequence[SettlementError]:
         """End deliveries and ask for the next: those named, or all up to one, or the oldest.
 
         What was named and is not in flight is returned, as errors that change
@@ -170,7 +171,7 @@ class Subscriber:
 
     def touch(
         self, now: float, word: str, ids: Sequence[int] = (), up_to: int | None = None
-    ) -> Sequence[NotInFlight]:
+    ) -> Sequence[SettlementError]:
         """Begin the leases of deliveries anew; they are named as in `settle`.
 
         `now` is the monotonic reading. It settles nothing, so too late it brings no
@@ -249,7 +250,7 @@ class Subscriber:
 
     def _find(
         self, word: str, ids: Sequence[int], up_to: int | None
-    ) -> tuple[Iterable[int], Sequence[NotInFlight]]:
+    ) -> tuple[Iterable[int], Sequence[SettlementError]]:
         """Return the numbers of what was named, and what is wrong with the others."""
         in_flight = self.in_flight
         unseen = in_flight.next_number
@@ -266,7 +267,7 @@ class Subscriber:
             return [oldest], ()
         held = in_flight.deliveries
         found: dict[int, None] = {}
-        missing: list[NotInFlight] = []
+        missing: list[SettlementError] = []
         for number in ids:
             if number in held and number < unseen and number not in found:
                 found[number] = None

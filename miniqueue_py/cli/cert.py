@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
-from miniqueue_py.certificates import ensure_development_certificates, make_certificates
 from miniqueue_py.cli.output import OK, print_json
 from miniqueue_py.cli.parser import CommandParser
+from miniqueue_py.tls.certificates import ensure_development_certificates, make_certificates
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 

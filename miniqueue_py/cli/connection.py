@@ -10,9 +10,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from miniqueue_py.certificate_paths import certificate_paths
 from miniqueue_py.errors import BadParameter
 from miniqueue_py.private_files import why_not_private
+from miniqueue_py.tls.paths import certificate_paths
 
 if TYPE_CHECKING:
     from miniqueue_py.client import Client

@@ -4,12 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from miniqueue_py.broker.administration import Overview
 from miniqueue_py.broker.message import id_text
 from miniqueue_py.broker.policy import DEFAULT_POLICY, policy_as_json
 from miniqueue_py.cli.legible import counted, legible, legible_body
 from miniqueue_py.cli.output import age_in_words, print_facts, print_table, size_in_words
-from miniqueue_py.protocol.lines import page_object
-from miniqueue_py.protocol.topics import Topic
+from miniqueue_py.http.messages import as_object
+from miniqueue_py.http.overviews import overview_as_json
 
 if TYPE_CHECKING:
     from miniqueue_py.storage.ordered.offline.inspection import Inspection, Kept, TopicOnDisk
@@ -124,44 +125,16 @@ def as_json(inspection: "Inspection", topic: str | None, now: float) -> dict[str
 
 def _topic_as_json(topic: "TopicOnDisk", now: float) -> dict[str, object]:
     """Return it with the names of the wire."""
-    statistics, age = topic.statistics, _age(topic.oldest_ms, now)
-    told = Topic(
-        name=topic.name,
-        ready=statistics.ready,
-        in_flight=0,
-        delayed=statistics.delayed,
-        bytes=statistics.bytes,
-        oldest_age_seconds=None if age is None else round(age, 3),
-        published=statistics.published,
-        delivered=statistics.delivered,
-        acknowledged=statistics.acknowledged,
-        expired=statistics.expired,
-        dead_lettered=statistics.buried,
-        consumers=0,
-        paused=topic.policy.is_paused,
-        policy=policy_as_json(topic.policy),
-        dead_letter_topic=topic.policy.dead_letter_of(topic.name),
-    ).as_json()
+    age = _age(topic.oldest_ms, now)
+    told = overview_as_json(Overview(topic.name, topic.statistics, age, 0, topic.policy))
     for word in ("inFlight", "consumers"):  # nobody has a database open that is inspected
         del told[word]
     return told | {"keys": topic.kept_keys}
 
 
-def _message_as_json(kept: "Kept") -> dict[str, object]:
+def _message_as_json(kept: "Kept") -> object:
     """Return it as peek does; one that is set aside also says until when."""
-    message = kept.message
-    value: dict[str, object] = json.loads(
-        page_object(
-            message.body,
-            *message.id,
-            attempt=message.attempt,
-            dack_count=message.extras.dack_count,
-            priority=message.extras.priority,
-            published_ms=message.published_ms,
-            origin=message.extras.origin,
-        )
-    )
-    return value if kept.due_ms is None else value | {"dueAt": kept.due_ms}
+    return json.loads(as_object(kept.message, due_ms=kept.due_ms))
 
 
 def _age(since_ms: int | None, now: float) -> float | None:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from miniqueue_py.certificate_paths import certificate_paths
 from miniqueue_py.cli.first_words import first_words
-from miniqueue_py.config import Settings, load_settings, settings_table
+from miniqueue_py.config.setting import Chapter
+from miniqueue_py.config.settings import Settings, load_settings, settings_table
 from miniqueue_py.descriptor_writer import unblocked_stderr
 from miniqueue_py.errors import BadSetting
-from miniqueue_py.setting import Chapter
 from miniqueue_py.telemetry.logs import configure_logs, dropped_line
+from miniqueue_py.tls.paths import certificate_paths
 
 _CERTIFICATES = Path("certs")
 """Where those for development are, and are made."""

@@ -87,7 +87,7 @@ def _make_worker(options: Namespace) -> "Worker":
     from miniqueue_py.client import Worker  # noqa: PLC0415  as make_client
     from miniqueue_py.client.client import LONGEST_LEASE, SHORTEST_LEASE  # noqa: PLC0415
     from miniqueue_py.client.errors import BadHandler  # noqa: PLC0415
-    from miniqueue_py.client.task_handlers import LEASE_SECONDS, TOPIC  # noqa: PLC0415
+    from miniqueue_py.client.worker.task_handlers import LEASE_SECONDS, TOPIC  # noqa: PLC0415
 
     topic = TOPIC if options.topic is None else options.topic
     lease = LEASE_SECONDS if options.lease is None else options.lease

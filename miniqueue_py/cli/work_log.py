@@ -16,8 +16,8 @@ from typing import Any, assert_never
 
 from miniqueue_py.cli.legible import counted, legible, legible_text
 from miniqueue_py.client.delivery import Delivery
-from miniqueue_py.client.handlers import Attempt
-from miniqueue_py.client.outcomes import Buried, Done, GivenBack, GivenUp, Outcome, SetAside
+from miniqueue_py.client.worker.handlers import Attempt
+from miniqueue_py.client.worker.outcomes import Buried, Done, GivenBack, GivenUp, Outcome, SetAside
 
 
 @contextmanager

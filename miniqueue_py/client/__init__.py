@@ -2,15 +2,15 @@
 
 from miniqueue_py.client.client import Client, Receipt
 from miniqueue_py.client.delivery import Delivery, Message, Origin
-from miniqueue_py.client.outcomes import Reject, Retry
 from miniqueue_py.client.publisher import Publisher
 from miniqueue_py.client.subscription import Subscription
-from miniqueue_py.client.sync import SyncClient
-from miniqueue_py.client.sync_delivery import SyncDelivery
-from miniqueue_py.client.sync_publisher import SyncPublisher
-from miniqueue_py.client.sync_subscription import SyncSubscription
-from miniqueue_py.client.task import Task
-from miniqueue_py.client.worker import Worker
+from miniqueue_py.client.sync.client import SyncClient
+from miniqueue_py.client.sync.delivery import SyncDelivery
+from miniqueue_py.client.sync.publisher import SyncPublisher
+from miniqueue_py.client.sync.subscription import SyncSubscription
+from miniqueue_py.client.worker.outcomes import Reject, Retry
+from miniqueue_py.client.worker.task import Task
+from miniqueue_py.client.worker.worker import Worker
 from miniqueue_py.protocol.topics import Topic
 
 __all__ = [

@@ -16,15 +16,15 @@ from typing import NamedTuple, Self
 import anyio
 from anyio.abc import TaskGroup
 
-from miniqueue_py.client.connections import Connections
 from miniqueue_py.client.errors import CannotConnect, ClientClosed, Misuse, NotABroker
+from miniqueue_py.client.http2.connections import Connections
+from miniqueue_py.client.http2.requests import Answer, Requests
+from miniqueue_py.client.http2.tls import Address, Trust
 from miniqueue_py.client.operations import Operations, segment
 from miniqueue_py.client.publisher import Publisher
-from miniqueue_py.client.requests import Answer, Requests
 from miniqueue_py.client.subscription import Subscription
 from miniqueue_py.client.terms import Terms, as_body
 from miniqueue_py.client.threads import Owner
-from miniqueue_py.client.tls import Address, Trust
 from miniqueue_py.client.token import Token, TokenLike
 from miniqueue_py.errors import BadParameter
 

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from miniqueue_py.client.delivery import Message
+from miniqueue_py.client.http2.requests import Answer
 from miniqueue_py.client.letters import count_of, redrive_query
-from miniqueue_py.client.requests import Answer
 from miniqueue_py.errors import BadTopicName
 from miniqueue_py.protocol.topics import Topic
 from miniqueue_py.topic_names import check_topic_name

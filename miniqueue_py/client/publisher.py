@@ -6,10 +6,10 @@ from types import TracebackType
 from typing import Self
 
 import anyio
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from miniqueue_py.client.errors import ClientClosed, Misuse
-from miniqueue_py.client.requests import Requests
+from miniqueue_py.client.http2.requests import Requests
 from miniqueue_py.client.terms import Terms, as_body
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.client.upload import Upload
@@ -89,6 +89,10 @@ class Publisher:
         finally:
             if self._running is not None:
                 self._running.cancel()
+            if self._upload.failure is not None:
+                # Whoever cancels a scope around the client ends the upload too, maybe first:
+                # what this came upon is that cancellation then.
+                await checkpoint_if_cancelled()
 
     async def _wait_finished(self) -> None:
         self._upload.end()

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from miniqueue_py.client.delivery import Delivery, Held
 from miniqueue_py.client.errors import AlreadySettled, DeliveryLost, WrongThread
-from miniqueue_py.client.stream import Stream
+from miniqueue_py.client.http2.stream import Stream
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.errors import ConnectionLost, LeaseExpired, ProtocolError, SettlementError
 from miniqueue_py.protocol.answers import Deliveries, Line, LineReader, PlainDelivery
@@ -25,7 +25,7 @@ TURNS_A_CREDIT = 2
 """A subscriber that is never out of deliveries lets its settlements leave so often in each
 credit. Less often, and the broker waits for it; more often, and each costs more to send."""
 
-ANYTHING_LEFT = b'"SYNC 1"\n'
+SYNC = b'"SYNC 1"\n'
 """The answer to it stands behind all that the broker delivered before."""
 
 
@@ -241,7 +241,7 @@ class Session:
             return
         self._is_leaving = True
         self.pause()
-        self._stream.send(ANYTHING_LEFT)
+        self._stream.send(SYNC)
         self.look()
         came, self._came = self._came, []
         self._release([*unseen, *came])

@@ -20,7 +20,7 @@ from miniqueue_py.client import heartbeats
 from miniqueue_py.client.backoff import Backoff
 from miniqueue_py.client.delivery import Delivery
 from miniqueue_py.client.errors import ClientClosed, Misuse, NoAnswer, RightMissing
-from miniqueue_py.client.requests import Requests
+from miniqueue_py.client.http2.requests import Requests
 from miniqueue_py.client.session import Session
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.errors import (

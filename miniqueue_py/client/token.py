@@ -9,7 +9,7 @@ from inspect import isawaitable
 
 import anyio
 
-from miniqueue_py.client.streams import Header
+from miniqueue_py.client.http2.streams import Header
 from miniqueue_py.client.terms import check_header
 
 TokenLike = str | Callable[[], str | Awaitable[str]]

@@ -15,10 +15,10 @@ from urllib.parse import quote
 import anyio
 
 from miniqueue_py.client.backoff import Backoff
-from miniqueue_py.client.bell import Bell
 from miniqueue_py.client.errors import ClientClosed, Forgotten, NoAnswer
-from miniqueue_py.client.requests import FIRST_OF_SERVER, TOO_MANY, Requests
-from miniqueue_py.client.stream import Stream
+from miniqueue_py.client.http2.bell import Bell
+from miniqueue_py.client.http2.requests import FIRST_OF_SERVER, TOO_MANY, Requests
+from miniqueue_py.client.http2.stream import Stream
 from miniqueue_py.client.terms import Terms
 from miniqueue_py.client.unconfirmed import Unconfirmed
 from miniqueue_py.errors import (

@@ -13,12 +13,12 @@ from miniqueue_py.http.asgi_exchange import AsgiRoute
 from miniqueue_py.http.browsers import Browsers
 from miniqueue_py.http.dialects.options import TASKS, DialectOptions
 from miniqueue_py.http.dialects.registry import Dialects
-from miniqueue_py.http.dialects.zoldyq_sockets import ZoldyqSockets
+from miniqueue_py.http.dialects.zoldyq.sockets import ZoldyqSockets
 from miniqueue_py.http.door import Door
-from miniqueue_py.http.pages import Pages
+from miniqueue_py.http.native.streams import Streams
+from miniqueue_py.http.pages.pages import Pages
 from miniqueue_py.http.servers.connections import Connections
 from miniqueue_py.http.sockets import below
-from miniqueue_py.http.streams import Streams
 from miniqueue_py.telemetry.metrics import Metrics
 from miniqueue_py.telemetry.rates import Rates
 
@@ -115,7 +115,7 @@ class Doors:
 
 
 def _create_apps(desk: Desk, dialects: Dialects) -> Mapping[str, App]:
-    from miniqueue_py.http.app import create_app  # noqa: PLC0415  Quart is behind it
+    from miniqueue_py.http.pages.app import create_app  # noqa: PLC0415  Quart is behind it
 
     native = create_app(
         desk.broker, desk.administration, desk.metrics, desk.connections, desk.access

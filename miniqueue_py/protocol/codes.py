@@ -5,6 +5,7 @@ does not change, and is never given to another error.
 """
 
 from miniqueue_py import errors
+from miniqueue_py.protocol.lines import error_line
 
 BAD_COMMAND = "bad_command"
 """A command that cannot be read, or that is none."""
@@ -58,6 +59,12 @@ _OF_STATUSES = {
 
 def code_of(error: errors.MiniqueueError) -> str:
     return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
+
+
+def line_of(error: errors.MiniqueueError) -> bytes:
+    """Return the line that tells of an error to whoever knows codes."""
+    delivery = error.delivery if isinstance(error, errors.SettlementError) else None
+    return error_line(str(error), code_of(error), delivery)
 
 
 def code_of_status(status: int) -> str:

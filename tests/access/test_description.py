@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from miniqueue_py.http.openapi.document import document
-from miniqueue_py.http.openapi.rights import with_rights
+from miniqueue_py.http.pages.openapi.document import document
+from miniqueue_py.http.pages.openapi.rights import with_rights
 from tests.access.gate import Gate
 from tests.access.test_table import routes
 

@@ -15,8 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import make_certificates
 from miniqueue_py.http.access import oidc
 from miniqueue_py.http.access.oidc import (
     HURRY_SECONDS,
@@ -26,6 +24,8 @@ from miniqueue_py.http.access.oidc import (
     OidcSource,
     fetch_keys,
 )
+from miniqueue_py.tls.certificates import make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.access.gate import Gate
 from tests.access.issuer import AUDIENCE, Issuer, serving
 

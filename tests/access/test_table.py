@@ -11,7 +11,7 @@ import pytest
 
 from miniqueue_py.http.access.needs import DIALECTS, NATIVE, Needs
 from miniqueue_py.http.access.rights import CONSUME, EVERY_TOPIC, PUBLISH, RIGHTS, Right
-from miniqueue_py.http.dialects.zoldyq_sockets import _KINDS
+from miniqueue_py.http.dialects.zoldyq.sockets import _KINDS
 from tests.access.gate import Gate
 from tests.dialects.caller import Caller
 from tests.http.exchanges import settle

@@ -12,7 +12,7 @@ from miniqueue_py.broker.receipts import Receipt
 from miniqueue_py.broker.settling import Decision
 from miniqueue_py.broker.storage import Storage
 from miniqueue_py.broker.subscriber import Subscriber
-from miniqueue_py.errors import NotInFlight
+from miniqueue_py.errors import SettlementError
 from miniqueue_py.testing.clock import ManualClock
 
 Answer = TypeVar("Answer")
@@ -103,15 +103,15 @@ def attempts(subscriber: Subscriber) -> dict[bytes, int]:
 
 def settle(
     subscriber: Subscriber, decision: Decision, *ids: int, **others: Any
-) -> Sequence[NotInFlight]:
+) -> Sequence[SettlementError]:
     return subscriber.settle(decision, decision.value.upper(), ids, **others)
 
 
-def ack(subscriber: Subscriber, *ids: int, **others: Any) -> Sequence[NotInFlight]:
+def ack(subscriber: Subscriber, *ids: int, **others: Any) -> Sequence[SettlementError]:
     return settle(subscriber, Decision.ACK, *ids, **others)
 
 
-def nack(subscriber: Subscriber, *ids: int, **others: Any) -> Sequence[NotInFlight]:
+def nack(subscriber: Subscriber, *ids: int, **others: Any) -> Sequence[SettlementError]:
     return settle(subscriber, Decision.NACK, *ids, **others)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.certificates import make_certificates
 from miniqueue_py.cli.main import main
+from miniqueue_py.tls.certificates import make_certificates
 from tests.cli.commands import Commands, Done
 from tests.cli.pages import Pages
 from tests.outside.conftest import no_stumble

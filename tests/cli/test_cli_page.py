@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 from miniqueue_py.broker.administration import ENOUGH_PEEKED_BYTES
-from miniqueue_py.certificates import make_certificates
 from miniqueue_py.cli.commands import COMMANDS
 from miniqueue_py.cli.taking import CREDIT
 from miniqueue_py.client.operations import MOST_PEEKED
-from miniqueue_py.http import topics
+from miniqueue_py.http.pages import topics
+from miniqueue_py.tls.certificates import make_certificates
 from tests.outside.server import PROJECT, RunningBroker
 from tests.transcripts import examples, run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.certificates import make_certificates
+from miniqueue_py.tls.certificates import make_certificates
 from tests.cli.conftest import Here
 from tests.outside.server import RunningBroker
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from miniqueue_py.certificates import make_certificates
 from miniqueue_py.cli.legible import legible
 from miniqueue_py.cli.top import top
 from miniqueue_py.cli.top_figures import Figures, Rates
 from miniqueue_py.cli.top_screen import View, draw, fit, rate_in_words, short
 from miniqueue_py.client import Topic
 from miniqueue_py.errors import BadSetting
+from miniqueue_py.tls.certificates import make_certificates
 from tests.cli.conftest import Here
 from tests.cli.pages import Pages
 from tests.cli.terminal import PROJECT, Terminal

@@ -9,7 +9,7 @@ import pytest
 
 from miniqueue_py.cli.commands import COMMANDS
 from miniqueue_py.cli.main import main
-from miniqueue_py.config import LEVELS
+from miniqueue_py.config.settings import LEVELS
 from tests.cli.commands import Done
 from tests.outside.server import PROJECT
 

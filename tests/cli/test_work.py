@@ -15,7 +15,8 @@ import pytest
 
 from miniqueue_py.cli.main import main
 from miniqueue_py.cli.work_log import work_log
-from miniqueue_py.client import Worker, task_handlers
+from miniqueue_py.client import Worker
+from miniqueue_py.client.worker import task_handlers
 from miniqueue_py.units import parse_duration
 from tests.cli.conftest import Here
 from tests.cli.pages import Pages

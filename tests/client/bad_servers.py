@@ -11,7 +11,7 @@ import ssl
 import threading
 from pathlib import Path
 
-from miniqueue_py.certificate_paths import CertificatePaths
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.client.http2_server import Answer, Answerer, Http2Server, Request, json_answer
 from tests.client.threaded_server import Talk, ThreadedServer, server_context
 

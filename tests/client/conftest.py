@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import make_certificates
 from miniqueue_py.client import Client
+from miniqueue_py.tls.certificates import make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.client.leaks import expect_no_new_task, living_tasks, open_sockets
 from tests.client.proxy import Proxy
 from tests.outside.conftest import no_stumble

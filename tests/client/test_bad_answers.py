@@ -5,12 +5,12 @@ import time
 import anyio
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.client import Client
 from miniqueue_py.client.errors import (
     NoAnswer,
 )
 from miniqueue_py.errors import ProtocolError, TopicFull
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.client import bad_servers
 from tests.client.cases import case
 from tests.client.http2_server import Answer, Request

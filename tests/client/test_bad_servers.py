@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 import anyio
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import make_certificates
 from miniqueue_py.client import Client
 from miniqueue_py.client.errors import (
     CannotConnect,
@@ -20,6 +18,8 @@ from miniqueue_py.client.errors import (
     WrongHostName,
 )
 from miniqueue_py.errors import BadParameter, MiniqueueError, Unavailable
+from miniqueue_py.tls.certificates import make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.client import bad_servers
 from tests.client.cases import case
 from tests.client.client_certificate import make_client_certificate

@@ -83,6 +83,20 @@ async def test_a_publisher_may_be_cancelled_anywhere(queue: Client, topic: str) 
     await expect_clean_when_cancelled_anywhere(scenario, queue, topic, 3)
 
 
+async def test_a_publisher_that_is_cancelled_behind_its_upload_is_told_that(
+    url: str, ca: Path, topic: str
+) -> None:
+    """The tasks of a client may be cancelled before who uses it comes to its next await."""
+    with anyio.CancelScope() as scope:
+        async with Client(url, ca=ca) as other, other.publisher(topic) as publisher:
+            await publisher.send(b"1")
+            scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await wait_until(lambda: "open" not in repr(publisher), "the upload has ended")
+
+    assert scope.cancelled_caught
+
+
 async def test_a_subscription_may_be_cancelled_anywhere(queue: Client, topic: str) -> None:
     """The message is in flight with each of them, and goes back each time."""
     await queue.publish(topic, b"1")

@@ -6,10 +6,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.client import Client
 from miniqueue_py.client.errors import CannotConnect
 from miniqueue_py.errors import ConnectionLost
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.client import bad_servers
 from tests.client.conftest import FLAGS
 from tests.client.http2_server import Answer, Request, json_answer

@@ -5,9 +5,10 @@ import logging
 import anyio
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.client import Client, heartbeats, requests, subscription
+from miniqueue_py.client import Client, heartbeats, subscription
+from miniqueue_py.client.http2 import requests
 from miniqueue_py.errors import Unavailable
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.client.bad_servers import as_a_broker, http2
 from tests.client.http2_server import Answer, Request
 from tests.client.waiting import PATIENCE

@@ -5,9 +5,9 @@ import re
 import anyio
 import pytest
 
-from miniqueue_py.client import stream as stream_module
+from miniqueue_py.client.http2 import stream as stream_module
+from miniqueue_py.client.http2.stream import Stream
 from miniqueue_py.client.session import Session
-from miniqueue_py.client.stream import Stream
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.errors import ConnectionLost, SettlementError
 from tests.client.waiting import PATIENCE

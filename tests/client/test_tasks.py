@@ -14,10 +14,11 @@ import pytest
 
 from miniqueue_py.client import Client, Delivery, Reject, Retry, Task, Worker
 from miniqueue_py.client.errors import BadHandler
-from miniqueue_py.client.handlers import Attempt
-from miniqueue_py.client.outcomes import Unreadable
-from miniqueue_py.client.task_handlers import LEASE_SECONDS, TOPIC, TaskFunctions
-from miniqueue_py.http.dialects import options, tasks
+from miniqueue_py.client.worker.handlers import Attempt
+from miniqueue_py.client.worker.outcomes import Unreadable
+from miniqueue_py.client.worker.task_handlers import LEASE_SECONDS, TOPIC, TaskFunctions
+from miniqueue_py.http.dialects import options
+from miniqueue_py.http.dialects.tasks import requests as tasks
 from tests.client.waiting import publish_all, wait_counts, wait_until
 from tests.client.workshop import at_work, logged
 

@@ -8,13 +8,13 @@ import anyio.lowlevel
 import pytest
 
 from miniqueue_py import Client, NotAuthenticated, RightMissing, SyncClient, TokenRefused
-from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.errors import BadParameter
 from miniqueue_py.http.access.principal import Principal
 from miniqueue_py.http.access.rights import Right
 from miniqueue_py.http.access.secrets import digest_of, new_secret
 from miniqueue_py.http.access.token_file import add_token, revoke_token
 from miniqueue_py.http.access.token_line import TokenLine
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.client.conftest import FLAGS
 from tests.outside.server import RunningBroker
 

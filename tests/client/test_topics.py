@@ -5,9 +5,9 @@ from typing import Any
 import anyio
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.client import Client
 from miniqueue_py.errors import BadRequest, Contradiction, TopicNotFound
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.client import bad_servers
 from tests.client.http2_server import Answer, Request, json_answer
 from tests.client.waiting import publish_all, take, wait_counts

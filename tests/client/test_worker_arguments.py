@@ -9,9 +9,9 @@ import pydantic
 import pytest
 
 from miniqueue_py.client import Delivery, Worker
-from miniqueue_py.client.arguments import Arguments
 from miniqueue_py.client.errors import BadHandler
-from miniqueue_py.client.outcomes import Unreadable
+from miniqueue_py.client.worker.arguments import Arguments
+from miniqueue_py.client.worker.outcomes import Unreadable
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from miniqueue_py.client import Reject, Retry
-from miniqueue_py.client.outcomes import (
+from miniqueue_py.client.worker.outcomes import (
     Buried,
     Delays,
     Done,

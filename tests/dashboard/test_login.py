@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
-from miniqueue_py.certificates import make_certificates
 from miniqueue_py.http.access.principal import Principal
 from miniqueue_py.http.access.secrets import digest_of, new_secret
 from miniqueue_py.http.access.token_file import add_token
 from miniqueue_py.http.access.token_line import TokenLine
+from miniqueue_py.tls.certificates import make_certificates
 from tests.dashboard.browser import View
 from tests.outside.server import RunningBroker
 

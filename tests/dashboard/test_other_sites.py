@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, Page
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import make_certificates
+from miniqueue_py.tls.certificates import make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.dashboard.browser import PATIENCE_MS, chromium
 from tests.outside.conftest import no_stumble
 from tests.outside.dialects import dialect_url

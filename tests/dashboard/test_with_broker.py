@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import make_certificates
+from miniqueue_py.tls.certificates import make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.dashboard.browser import View, viewing
 from tests.outside.conftest import no_stumble
 from tests.outside.server import RunningBroker, parse_fact

@@ -17,7 +17,7 @@ from miniqueue_py.http.asgi_exchange import AsgiRoute
 from miniqueue_py.http.dialects.options import DialectOptions
 from miniqueue_py.http.dialects.registry import Dialects
 from miniqueue_py.http.door import Door
-from miniqueue_py.http.pages import ask_page
+from miniqueue_py.http.pages.pages import ask_page
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.telemetry.rates import Rates
 from tests.http.exchanges import Exchange

@@ -11,8 +11,8 @@ import pytest
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.storage import Storage
 from miniqueue_py.broker.timekeeper import Timekeeper
-from miniqueue_py.http.dialects.coramq import VISIBILITY_SECONDS
-from miniqueue_py.http.dialects.coramq_items import InFlight
+from miniqueue_py.http.dialects.coramq.items import InFlight
+from miniqueue_py.http.dialects.coramq.requests import VISIBILITY_SECONDS
 from miniqueue_py.storage import open_storage
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from miniqueue_py.http.dialects.zoldyq_sockets import ZoldyqSockets
+from miniqueue_py.http.dialects.zoldyq.sockets import ZoldyqSockets
 from miniqueue_py.http.json_text import MOST_NESTED
 from miniqueue_py.testing.clock import ManualClock
 from tests.dialects.caller import Caller

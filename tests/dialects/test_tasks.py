@@ -12,7 +12,7 @@ from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.settling import Decision
 from miniqueue_py.broker.storage import Storage
-from miniqueue_py.http.dialects.tasks import LONGEST_TYPE, POLICY
+from miniqueue_py.http.dialects.tasks.requests import LONGEST_TYPE, POLICY
 from miniqueue_py.http.json_text import MOST_NESTED, longest_request_bytes
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock

@@ -8,7 +8,7 @@ import pytest
 from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.http.dialects.options import DialectOptions, ZapqOptions
-from miniqueue_py.http.dialects.zapq import LONGEST_MESSAGE_BYTES
+from miniqueue_py.http.dialects.zapq.requests import LONGEST_MESSAGE_BYTES
 from miniqueue_py.testing.clock import ManualClock
 from tests.broker.scenes import receive
 from tests.dialects.desk import Booth

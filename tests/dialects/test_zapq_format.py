@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from miniqueue_py.http.dialects import snapshot_format
-from miniqueue_py.http.dialects.snapshot_format import (
+from miniqueue_py.http.dialects.zapq import snapshot_format
+from miniqueue_py.http.dialects.zapq.snapshot_format import (
     SLICE,
     SLICE_BYTES,
     BadSnapshot,

@@ -17,8 +17,8 @@ import pytest
 
 from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.policy import TopicPolicy
-from miniqueue_py.http.dialects.snapshot_files import _in_thread
-from miniqueue_py.http.dialects.zapq import LONGEST_MESSAGE_BYTES
+from miniqueue_py.http.dialects.zapq.requests import LONGEST_MESSAGE_BYTES
+from miniqueue_py.http.dialects.zapq.snapshot_files import _in_thread
 from tests.dialects.desk import Booth
 from tests.dialects.zapq_snapshots import (
     MOST_BYTES,

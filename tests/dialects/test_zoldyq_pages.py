@@ -56,7 +56,7 @@ async def test_health_of_very_many_queues_is_told_in_turns(booth: Booth) -> None
 async def test_queue_that_goes_while_others_are_told_of_is_left_out(
     booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("miniqueue_py.http.dialects.zoldyq_pages._TOPICS_A_TURN", 1)
+    monkeypatch.setattr("miniqueue_py.http.dialects.zoldyq.pages._TOPICS_A_TURN", 1)
     names = [f"queue-{number:03}" for number in range(200)]
     for name in names:
         await booth.publish(name, b"1")

@@ -7,14 +7,14 @@ import pytest
 from miniqueue_py.broker.admission import Limits
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.http.dialects.options import DialectOptions, ZoldyqOptions
-from miniqueue_py.http.dialects.zoldyq_conversation import FAREWELL_SECONDS
-from miniqueue_py.http.dialects.zoldyq_dequeuing import (
+from miniqueue_py.http.dialects.zoldyq.conversation import FAREWELL_SECONDS
+from miniqueue_py.http.dialects.zoldyq.dequeuing import (
     MOST_MARKS,
     SENT_TOGETHER,
     SENT_TOGETHER_BYTES,
 )
-from miniqueue_py.http.dialects.zoldyq_enqueuing import MOST_UNANSWERED, MOST_UNANSWERED_BYTES
-from miniqueue_py.http.dialects.zoldyq_sockets import ZoldyqSockets
+from miniqueue_py.http.dialects.zoldyq.enqueuing import MOST_UNANSWERED, MOST_UNANSWERED_BYTES
+from miniqueue_py.http.dialects.zoldyq.sockets import ZoldyqSockets
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
 from tests.dialects.caller import Caller

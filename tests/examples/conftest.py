@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from miniqueue_py import SyncClient
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import make_certificates
+from miniqueue_py.tls.certificates import make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.server import RunningBroker
 
 _numbers = itertools.count(1)

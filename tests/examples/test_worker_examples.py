@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import make_certificates
 from miniqueue_py.client import Client
+from miniqueue_py.tls.certificates import make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.client.waiting import PATIENCE, publish_all, wait_counts
 from tests.outside.server import PROJECT, RunningBroker
 

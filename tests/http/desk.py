@@ -8,14 +8,14 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.clock import Clock
 from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.message import Publication
-from miniqueue_py.http.app import create_app
 from miniqueue_py.http.asgi import Receive, Scope, Send
 from miniqueue_py.http.asgi_exchange import AsgiRoute
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.doors import HARMLESS
-from miniqueue_py.http.pages import ask_page
+from miniqueue_py.http.native.streams import Streams
+from miniqueue_py.http.pages.app import create_app
+from miniqueue_py.http.pages.pages import ask_page
 from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
-from miniqueue_py.http.streams import Streams
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.telemetry.metrics import Metrics
 from tests.http.exchanges import Exchange

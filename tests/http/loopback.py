@@ -5,10 +5,10 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
 from miniqueue_py.http.servers.http1_connection import Http1Connection
+from miniqueue_py.tls.paths import CertificatePaths
 
 
 @asynccontextmanager

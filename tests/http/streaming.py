@@ -11,7 +11,7 @@ from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.http.door import Door
-from miniqueue_py.http.streams import Streams
+from miniqueue_py.http.native.streams import Streams
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
 from tests.http.exchanges import Exchange

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from miniqueue_py.http import batch as rules
+from miniqueue_py.http.native import batch as rules
 from tests.http import exchanges
 from tests.http.exchanges import settle
 from tests.http.streaming import NDJSON, SlowStorage, Wire

@@ -8,7 +8,8 @@ import pytest
 
 from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.subscriber import Subscriber
-from miniqueue_py.http.commands import delivery_lines, obey, work_of
+from miniqueue_py.http.native.commands import delivery_lines, obey, work_of
+from miniqueue_py.protocol.codes import line_of
 from miniqueue_py.protocol.commands import Refused, Sync, parse_command
 from tests.http.streaming import Wire
 
@@ -35,7 +36,7 @@ async def subscriber(wire: Wire) -> AsyncIterator[Subscriber]:
 def say(wire: Wire, subscriber: Subscriber, text: str) -> bytes:
     command = parse_command(text)
     assert not isinstance(command, Refused | Sync)
-    return obey(subscriber, wire.clock, command)
+    return b"".join(map(line_of, obey(subscriber, wire.clock, command)))
 
 
 @pytest.mark.parametrize(

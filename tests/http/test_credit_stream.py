@@ -10,8 +10,8 @@ from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.broker.subscriber import MOST_HELD
 from miniqueue_py.broker.topic import SHARE_BYTES
 from miniqueue_py.broker.untaken import MOST_UNTAKEN, MOST_UNTAKEN_BYTES
-from miniqueue_py.http import subscription
 from miniqueue_py.http.exchange import ROOM_BYTES
+from miniqueue_py.http.native import subscription
 from tests.http.exchanges import Exchange, settle
 from tests.http.streaming import Wire
 

@@ -13,15 +13,15 @@ from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.events import Observers
 from miniqueue_py.errors import BadTopicName, MiniqueueError
-from miniqueue_py.http.app import create_app
 from miniqueue_py.http.asgi_exchange import AsgiRoute
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.names import topic_name
-from miniqueue_py.http.pages import Pages
+from miniqueue_py.http.native.receiving import LONGEST_BODY_BYTES
+from miniqueue_py.http.native.streams import Streams
+from miniqueue_py.http.pages.app import create_app
+from miniqueue_py.http.pages.pages import Pages
 from miniqueue_py.http.problems import problem_of
-from miniqueue_py.http.receiving import LONGEST_BODY_BYTES
 from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
-from miniqueue_py.http.streams import Streams
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.telemetry.metrics import Metrics
 from miniqueue_py.testing.clock import ManualClock

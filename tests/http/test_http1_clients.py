@@ -9,10 +9,10 @@ import httpx
 import pytest
 import requests
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import make_certificates
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.exchange import Exchange, Handler
+from miniqueue_py.tls.certificates import make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.http.http1 import LONGEST, Echo
 from tests.http.loopback import serve_http1
 

@@ -7,7 +7,7 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_plain
 
-from miniqueue_py.http.operations import prefers_openmetrics
+from miniqueue_py.http.pages.metrics import prefers_openmetrics
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
 from miniqueue_py.version import __version__

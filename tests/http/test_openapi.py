@@ -13,7 +13,7 @@ from schemathesis.config import SchemathesisConfig
 from miniqueue_py.broker.clock import Timer
 from miniqueue_py.http.asgi import App, Receive, Scope, Send
 from miniqueue_py.http.door import Door
-from miniqueue_py.http.openapi.document import document
+from miniqueue_py.http.pages.openapi.document import document
 from miniqueue_py.version import __version__
 from tests.http.desk import Desk
 from tests.http.exchanges import Exchange

@@ -8,7 +8,7 @@ from miniqueue_py.errors import ShuttingDown
 from miniqueue_py.http.asgi import App, ClientGone, Event, Receive, Scope, Send, respond
 from miniqueue_py.http.asgi_exchange import AsgiRoute
 from miniqueue_py.http.door import Door
-from miniqueue_py.http.pages import Pages
+from miniqueue_py.http.pages.pages import Pages
 from miniqueue_py.http.sockets import below
 from tests.http.exchanges import Exchange, request
 

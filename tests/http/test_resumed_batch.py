@@ -292,7 +292,7 @@ async def test_count_that_storage_cannot_tell_is_not_told() -> None:
 
 
 async def test_broker_that_drains_waits_for_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("miniqueue_py.http.batch.FAREWELL_SECONDS", 0.01)
+    monkeypatch.setattr("miniqueue_py.http.native.batch.FAREWELL_SECONDS", 0.01)
     wire = Wire(SlowStorage())
     async with wire.resume() as older:
         await older.say(b"1\n")

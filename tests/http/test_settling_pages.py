@@ -2,7 +2,7 @@
 
 import pytest
 
-from miniqueue_py.http import receiving
+from miniqueue_py.http.native import receiving
 from miniqueue_py.testing.clock import ManualClock
 from tests.http.desk import Desk, value_of
 

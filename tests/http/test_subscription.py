@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from miniqueue_py.broker.policy import TopicPolicy
-from miniqueue_py.http import subscription
 from miniqueue_py.http.exchange import ROOM_BYTES
+from miniqueue_py.http.native import subscription
 from tests.http.exchanges import Exchange, settle
 from tests.http.streaming import Wire
 
@@ -168,6 +168,11 @@ async def test_lease_that_a_plain_consumer_asked_for_is_told_when_it_runs_out(wi
         await settle()
 
         assert stream.body == ONE + b'{"expired":1}\n'
+
+        await stream.say(b'"ACK"')
+
+    late = "ACK came too late: the lease of the message ran out"
+    assert stream.values[2:] == [{"error": late, "code": "expired"}, {"msg": "MQ=="}]
 
 
 @pytest.mark.parametrize("query", ["?lease=0", "?lease=x", "?lease=-1s", "?lease=48h"])

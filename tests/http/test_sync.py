@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from miniqueue_py.errors import StorageUnavailable
-from miniqueue_py.http.syncs import MOST_WAITING
+from miniqueue_py.http.native.syncs import MOST_WAITING
 from miniqueue_py.storage.memory import MemoryStorage
 from tests.http.exchanges import settle
 from tests.http.streaming import Wire

@@ -3,7 +3,7 @@
 import pytest
 
 from miniqueue_py.broker.policy import DEFAULT_POLICY, policy_as_json
-from miniqueue_py.http import topics
+from miniqueue_py.http.pages import topics
 from miniqueue_py.testing.clock import ManualClock
 from tests.http.desk import Desk, value_of
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from miniqueue_py.http.openapi.document import document
+from miniqueue_py.http.pages.openapi.document import document
 from miniqueue_py.testing.clock import ManualClock
 from tests.http.desk import Desk
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import make_certificates
 from miniqueue_py.http.browsers import Browsers
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.exchange import Exchange, Handler
@@ -18,6 +16,8 @@ from miniqueue_py.http.servers.websocket_connection import (
     LINGER_SECONDS,
     MOST_UNREAD_BYTES,
 )
+from miniqueue_py.tls.certificates import make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.http.exchanges import settle
 from tests.http.http1 import Peer as MemoryPeer
 from tests.http.http1 import get, post

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import make_certificates
+from miniqueue_py.tls.certificates import make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.bystander import Bystander
 from tests.outside.server import RunningBroker, StartBroker, parse_fact
 from tests.outside.wire import Connection

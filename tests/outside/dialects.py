@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.dialect_address import DIALECTS
+from miniqueue_py.config.dialect_address import DIALECTS
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.server import RunningBroker, parse_fact
 
 ON_ANY_PORT = ("-dialect", ",".join(f"{name}=0" for name in DIALECTS))

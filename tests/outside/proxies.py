@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from miniqueue_py.certificate_paths import CertificatePaths
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.absence import absent
 from tests.outside.server import PROJECT
 from tests.outside.stream import PATIENCE

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from miniqueue_py.broker.message import Publication
-from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.storage.ordered.opening import open_ordered
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.conftest import QUICK
 from tests.outside.consumer import Consumer, publish
 from tests.outside.credit import CreditConsumer

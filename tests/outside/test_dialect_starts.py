@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.conftest import QUICK
 from tests.outside.curl import find_curl
 from tests.outside.dialect_clients import Way, replay

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.dialect_address import DIALECTS
+from miniqueue_py.config.dialect_address import DIALECTS
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.conftest import QUICK
 from tests.outside.dialect_clients import WAYS, Way, replay
 from tests.outside.dialects import dialect_broker, empty

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from miniqueue_py.certificates import make_certificates
+from miniqueue_py.tls.certificates import make_certificates
 from tests.outside.absence import absent
 
 pytestmark = pytest.mark.timeout(600)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.absence import absent
 from tests.outside.consumer import Consumer
 from tests.outside.server import RunningBroker, parse_fact

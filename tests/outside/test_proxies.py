@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from miniqueue_py import Client, Subscription
-from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.errors import MessageTooLong
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.conftest import QUICK, no_stumble
 from tests.outside.curl import CurlSubscription, run_curl
 from tests.outside.proxies import Kind, free_port, kinds, running_proxy

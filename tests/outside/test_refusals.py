@@ -12,8 +12,8 @@ from pathlib import Path
 import plyvel
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import make_certificates
+from miniqueue_py.tls.certificates import make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.absence import absent
 from tests.outside.command import refusal
 from tests.outside.server import RunningBroker, StartBroker

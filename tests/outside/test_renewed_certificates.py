@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import make_certificates
+from miniqueue_py.tls.certificates import make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.conftest import QUICK, no_stumble
 from tests.outside.consumer import Consumer, publish
 from tests.outside.server import RunningBroker

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.conftest import QUICK
 from tests.outside.server import PROJECT, RunningBroker
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.command import listening
 from tests.outside.consumer import Consumer, publish
 from tests.outside.server import StartBroker, parse_fact

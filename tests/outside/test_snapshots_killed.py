@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from miniqueue_py.broker.storage import is_hidden
-from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.storage.keyvalue.libraries import choose_library
 from miniqueue_py.storage.ordered.layout import keys
 from miniqueue_py.storage.ordered.offline.inspection import inspect_database
 from miniqueue_py.storage.ordered.topic_state import TopicState
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.conftest import QUICK
 from tests.outside.dialects import dialect_broker
 from tests.outside.lives import connect

@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
 from miniqueue_py.http.access.principal import Principal
 from miniqueue_py.http.access.secrets import digest_of, new_secret
 from miniqueue_py.http.access.token_file import add_token
 from miniqueue_py.http.access.token_line import TokenLine
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.server import PROJECT, RunningBroker, StartBroker, parse_fact
 
 PATIENCE = 5.0

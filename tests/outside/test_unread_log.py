@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.consumer import Consumer, publish
 from tests.outside.server import PROJECT, listening_url
 from tests.outside.wire import Connection

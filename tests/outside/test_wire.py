@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.wire import Connection
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from miniqueue_py.certificate_paths import CertificatePaths
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.conftest import QUICK
 from tests.outside.dialects import dialect_broker
 from tests.outside.server import RunningBroker

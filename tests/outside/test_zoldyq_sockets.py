@@ -16,8 +16,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.http.dialects.zoldyq_dequeuing import MOST_MARKS, SENT_TOGETHER
+from miniqueue_py.http.dialects.zoldyq.dequeuing import MOST_MARKS, SENT_TOGETHER
+from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.conftest import QUICK, no_stumble
 from tests.outside.dialects import dialect_broker, dialect_url
 from tests.outside.server import RunningBroker

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from miniqueue_py import SyncClient
-from miniqueue_py.certificates import make_certificates
+from miniqueue_py.tls.certificates import make_certificates
 from tests.outside.server import RunningBroker
 
 

@@ -12,8 +12,8 @@ from benchmarks.peers.sample import Done
 from benchmarks.peers.server import Command
 from benchmarks.peers.wires.frames import trusting
 from benchmarks.peers.wires.http2 import Http2Wire
-from miniqueue_py.certificate_paths import CertificatePaths
-from miniqueue_py.certificates import make_certificates
+from miniqueue_py.tls.certificates import make_certificates
+from miniqueue_py.tls.paths import CertificatePaths
 
 _ONE_BY_ONE = "a request a message, and one message at a time"
 _FILL_CONNECTIONS, _FILL_LANES = 12, 10

@@ -9,12 +9,12 @@ from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.http.access.access import Access
 from miniqueue_py.http.access.needs import DIALECTS
 from miniqueue_py.http.dialects.busy import Busy
-from miniqueue_py.http.dialects.coramq import CoramqQueues, explain_coramq
+from miniqueue_py.http.dialects.coramq.requests import CoramqQueues, explain_coramq
 from miniqueue_py.http.dialects.options import DialectOptions
-from miniqueue_py.http.dialects.tasks import TaskQueue, explain_task
-from miniqueue_py.http.dialects.zapq import ZapqQueue, explain_zapq
-from miniqueue_py.http.dialects.zoldyq import busy_zoldyq, explain_zoldyq
-from miniqueue_py.http.dialects.zoldyq_queues import ZoldyqQueues
+from miniqueue_py.http.dialects.tasks.requests import TaskQueue, explain_task
+from miniqueue_py.http.dialects.zapq.requests import ZapqQueue, explain_zapq
+from miniqueue_py.http.dialects.zoldyq.queues import ZoldyqQueues
+from miniqueue_py.http.dialects.zoldyq.requests import busy_zoldyq, explain_zoldyq
 from miniqueue_py.http.json_text import longest_request_bytes
 from miniqueue_py.telemetry.rates import Rates
 
@@ -55,10 +55,10 @@ class Dialects:
         """Return the application of each dialect by its name."""
         # Quart is behind these.
         from miniqueue_py.http.dialects.app import dialect_app  # noqa: PLC0415
-        from miniqueue_py.http.dialects.coramq_pages import coramq_pages  # noqa: PLC0415
-        from miniqueue_py.http.dialects.tasks_pages import tasks_pages  # noqa: PLC0415
-        from miniqueue_py.http.dialects.zapq_pages import zapq_pages  # noqa: PLC0415
-        from miniqueue_py.http.dialects.zoldyq_pages import zoldyq_pages  # noqa: PLC0415
+        from miniqueue_py.http.dialects.coramq.pages import coramq_pages  # noqa: PLC0415
+        from miniqueue_py.http.dialects.tasks.pages import tasks_pages  # noqa: PLC0415
+        from miniqueue_py.http.dialects.zapq.pages import zapq_pages  # noqa: PLC0415
+        from miniqueue_py.http.dialects.zoldyq.pages import zoldyq_pages  # noqa: PLC0415
 
         zapq = zapq_pages(self._zapq, self._administration, self._snapshots)
         parts = {

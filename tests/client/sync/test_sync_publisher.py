@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from miniqueue_py import ClientClosed, MessageTooLong, SyncClient
-from miniqueue_py.client.sync_publisher import BLOCK, BLOCK_BYTES
+from miniqueue_py.client.sync.publisher import BLOCK, BLOCK_BYTES
 from tests.client.proxy import Proxy
 from tests.client.sync.waiting import take, wait_counts, wait_until
 

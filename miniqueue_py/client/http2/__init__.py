@@ -1,0 +1,1 @@
+"""The client's side of HTTP/2: connections, streams, requests."""

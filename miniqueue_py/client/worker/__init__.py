@@ -1,0 +1,1 @@
+"""The worker: what calls handlers, retries, and settles what became of them."""

@@ -1,0 +1,1 @@
+"""CoraMQ's API."""

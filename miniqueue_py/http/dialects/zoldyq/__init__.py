@@ -1,0 +1,1 @@
+"""ZoldyQ's API."""

@@ -1,0 +1,1 @@
+"""The verbs of a queue as handlers, called without a task."""

@@ -1,0 +1,1 @@
+"""Who the broker is: its certificates, their authority, and what it shows."""
