@@ -63,7 +63,8 @@ async def test_a_plain_consumer_with_a_lease_is_told_and_waits_until_it_has_spok
     await consumer.expect_nothing()
 
     await consumer.send("ACK")
-    await consumer.expect_error("ACK came too late: the lease of the message ran out")
+    late = {"error": "ACK came too late: the lease of the message ran out", "code": "expired"}
+    assert await consumer.stream.read_line() == late
     await consumer.expect(b"a")
 
 

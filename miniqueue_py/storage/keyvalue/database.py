@@ -108,8 +108,12 @@ class Database(Protocol):
         """Return about how many bytes a range takes on disk. Raises DatabaseFailed."""
         ...
 
-    def compact(self, start: bytes | None, stop: bytes | None) -> None:
-        """Give back the space of what was deleted in a range. Raises DatabaseFailed."""
+    def compact(self, start: bytes | None, stop: bytes | None) -> bool:
+        """Give back the space of what was deleted in a range, and tell if that was done.
+
+        If not, the library is getting over a disk that was full: try again.
+        Raises DatabaseFailed.
+        """
         ...
 
     def close(self) -> None:

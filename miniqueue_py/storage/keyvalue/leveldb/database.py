@@ -103,11 +103,12 @@ class LevelDatabase:
         size: int = self._database.approximate_size(start, stop)
         return size
 
-    def compact(self, start: bytes | None, stop: bytes | None) -> None:
+    def compact(self, start: bytes | None, stop: bytes | None) -> bool:
         try:
             self._database.compact_range(start=start, stop=stop)
         except plyvel.Error as error:
             raise translated(error) from error
+        return True
 
     def close(self) -> None:
         self._database.close()

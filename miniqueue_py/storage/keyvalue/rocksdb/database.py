@@ -110,16 +110,19 @@ class RocksDatabase:
     def size_of(self, start: bytes, stop: bytes) -> int:
         """See `Database.size_of`: this counts whole tables, if anything in them was deleted."""
         try:
-            tables = self._database.live_files()
+            tables = self._tables(start, stop)
         except Exception as error:
             raise translated(error) from error
-        tables = [each for each in tables if each["start_key"] < stop and start <= each["end_key"]]
-        has_deleted = any(table["num_deletions"] for table in tables)
-        return sum(table["size"] for table in tables) if has_deleted else 0
+        return sum(size for size, _ in tables) if any(deleted for _, deleted in tables) else 0
 
-    def compact(self, start: bytes | None, stop: bytes | None) -> None:
+    def compact(self, start: bytes | None, stop: bytes | None) -> bool:
         try:
             self._database.compact_range(start, stop)
+            # It is no error that nothing was done, because a compaction of RocksDB's own had
+            # no room a moment ago. Only that deletions are still there tells.
+            return not self._database.property_int_value("rocksdb.background-errors") or not any(
+                deleted for _, deleted in self._tables(start, stop)
+            )
         except Exception as error:
             raise translated(error) from error
 
@@ -139,6 +142,14 @@ class RocksDatabase:
         # But for the one, rocksdict has no class of its own for them.
         is_its_own = type(error) is Exception or isinstance(error, DbClosedError)
         return translated(error) if is_its_own else error
+
+    def _tables(self, start: bytes | None, stop: bytes | None) -> list[tuple[int, int]]:
+        """Return the size of each table that reaches into a range, and how much it deletes."""
+        return [
+            (table["size"], table["num_deletions"])
+            for table in self._database.live_files()
+            if (stop is None or table["start_key"] < stop) and (start or b"") <= table["end_key"]
+        ]
 
     def _get(self, key: bytes) -> bytes | None:
         try:

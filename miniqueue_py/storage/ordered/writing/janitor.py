@@ -33,6 +33,9 @@ DEAD_BYTES = len(keys.message_key(0, 0)) + records.COMMON_BYTES
 
 _KEYS_A_TURN = 1000
 
+_TRIES, _AGAIN_SECONDS = 60, 1.0
+"""RocksDB looks every 5 s if a disk that was full has room again."""
+
 
 class Janitor:
     """Sweeps and compacts, one thing at a time."""
@@ -177,9 +180,12 @@ class Janitor:
 
     async def _compact(self, ranges: Sequence[Range]) -> None:
         for start, stop in ranges:
-            if self._must_stop():
-                return
-            await self._run(lambda: self._database.compact(start, stop))  # noqa: B023
+            for _ in range(_TRIES):
+                if self._must_stop():
+                    return
+                if await self._run(lambda: self._database.compact(start, stop)):  # noqa: B023
+                    break
+                await asyncio.sleep(_AGAIN_SECONDS)
 
     def _must_stop(self) -> bool:
         return self._is_closed or self._committer.failure is not None
