@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from miniqueue_py.config.dialect_address import DialectAddress
 from miniqueue_py.config.settings import Settings, has_access_control
 from miniqueue_py.errors import BadSetting
+from miniqueue_py.http.dialects.address import DialectAddress
 from miniqueue_py.http.listener import (
     EVERYWHERE,
     is_loopback,

@@ -24,7 +24,7 @@ from miniqueue_py.event_loop import loop_factory
 from miniqueue_py.freed_memory import give_memory_back, settle_memory
 from miniqueue_py.http.access.opening import Issuer, open_access
 from miniqueue_py.http.browsers import Browsers
-from miniqueue_py.http.dialects.options import TASKS, DialectOptions, ZapqOptions, ZoldyqOptions
+from miniqueue_py.http.dialects.dialect import Tools
 from miniqueue_py.http.doors import Desk, Doors
 from miniqueue_py.http.listener import Credentials
 from miniqueue_py.http.native.batch import FAREWELL_SECONDS
@@ -40,7 +40,6 @@ from miniqueue_py.storage import open_storage
 from miniqueue_py.telemetry import structlog
 from miniqueue_py.telemetry.metrics import Metrics
 from miniqueue_py.telemetry.observer import log_access, log_events
-from miniqueue_py.telemetry.rates import Rates
 from miniqueue_py.tls.certificates import Presented, ensure_development_certificates
 from miniqueue_py.tls.paths import certificate_paths
 from miniqueue_py.tls.shown import ShownCertificate, watch
@@ -151,8 +150,8 @@ def _directories(settings: Settings) -> Iterator[Path]:
     directory = parse_address(settings.database).directory
     if directory is not None:
         yield directory
-    if settings.zapq_snapshots is not None:
-        yield settings.zapq_snapshots
+    for dialect in settings.of_dialects:
+        yield from dialect.directories.values()
 
 
 def _close_to_others(directory: Path) -> None:
@@ -182,7 +181,7 @@ def _tell_failed(path: str, error: Exception) -> None:
 @asynccontextmanager
 async def _open_desk(settings: Settings, connections: Connections) -> AsyncIterator[Desk]:
     """Open everything that doors stand in front of."""
-    options = _dialect_options(settings)
+    _make_directories(settings)
     storage = open_storage(
         settings.database,
         fsync=settings.fsync,
@@ -190,9 +189,8 @@ async def _open_desk(settings: Settings, connections: Connections) -> AsyncItera
     )
     clock = SystemClock()
     metrics = Metrics(storage.write_times())
-    task_rates = Rates(clock, TASKS)
     try:
-        observers = Observers(*log_events(settings.level), metrics.observe, task_rates.observe)
+        observers = Observers(*log_events(settings.level), metrics.observe)
         limits = Limits(settings.max_message_bytes, settings.max_msgs, settings.max_bytes)
         broker = Broker(storage, clock, limits=limits, observers=observers)
         timekeeper = Timekeeper(
@@ -205,16 +203,11 @@ async def _open_desk(settings: Settings, connections: Connections) -> AsyncItera
         try:
             issuer = Issuer(settings.oidc_issuer, settings.oidc_audience)
             async with open_access(settings.tokens, issuer, clock, log_access) as access:
-                yield Desk(
-                    broker,
-                    Administration(broker, storage, observers),
-                    Snapshots(storage, clock),
-                    metrics,
-                    task_rates,
-                    options,
-                    connections,
-                    access,
-                )
+                administration = Administration(broker, storage, observers)
+                snapshots = Snapshots(storage, clock)
+                tools = Tools(broker, administration, snapshots, observers, access)
+                dialects = {each.name: each.open(tools) for each in settings.of_dialects}
+                yield Desk(broker, administration, metrics, dialects, connections, access)
         finally:
             ticking.cancel()
             trimming.cancel()
@@ -233,24 +226,14 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
     )
 
 
-def _dialect_options(settings: Settings) -> DialectOptions:
-    """Return them; the snapshot directory is there then. Raises BadSetting."""
-    if settings.zapq_snapshots is not None:
-        try:
-            settings.zapq_snapshots.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            problem = f"{settings.zapq_snapshots}: {error.strerror}"
-            raise BadSetting("-zapq-snapshots", problem) from error
-    return DialectOptions(
-        zapq=ZapqOptions(
-            max_bytes=settings.zapq_max_bytes,
-            max_msgs=settings.zapq_max_msgs,
-            snapshots=settings.zapq_snapshots,
-        ),
-        zoldyq=ZoldyqOptions(
-            capacity=settings.zoldyq_capacity, max_queues=settings.zoldyq_max_queues
-        ),
-    )
+def _make_directories(settings: Settings) -> None:
+    """Make those of dialects. Raises BadSetting."""
+    for dialect in settings.of_dialects:
+        for flag, directory in dialect.directories.items():
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise BadSetting(flag, f"{directory}: {error.strerror}") from error
 
 
 async def _drain(

@@ -6,6 +6,10 @@ from hypothesis import strategies as st
 
 from miniqueue_py.config.settings import Settings, load_settings, settings_table
 from miniqueue_py.errors import BadSetting
+from miniqueue_py.http.dialects.coramq.dialect import Coramq
+from miniqueue_py.http.dialects.tasks.dialect import Tasks
+from miniqueue_py.http.dialects.zapq.dialect import Zapq
+from miniqueue_py.http.dialects.zoldyq.dialect import Zoldyq
 from miniqueue_py.units import parse_count, parse_duration, parse_size
 
 UNITS = [("h", 3600 * 10**9), ("m", 60 * 10**9), ("s", 10**9), ("ms", 10**6), ("us", 10**3)]
@@ -88,11 +92,12 @@ def test_without_arguments_the_defaults_hold() -> None:
         max_bytes=0,
         dialects=(),
         config=None,
-        zapq_max_bytes=256 * 1024 * 1024,
-        zapq_max_msgs=50_000,
-        zapq_snapshots=None,
-        zoldyq_capacity=100_000,
-        zoldyq_max_queues=100,
+        of_dialects=(
+            Zapq(max_bytes=256 * 1024 * 1024, max_msgs=50_000, snapshots=None),
+            Coramq(),
+            Zoldyq(capacity=100_000, max_queues=100),
+            Tasks(),
+        ),
     )
 
 
@@ -153,7 +158,7 @@ def test_an_empty_variable_is_not_set() -> None:
 def test_every_setting_has_a_variable_named_like_its_flag() -> None:
     any_text = {"cert", "key", "host", "config", "zapq-snapshots"}
     any_text |= {"tokens", "oidc-issuer", "oidc-audience"}
-    for _, setting in settings_table():
+    for _, _, setting in settings_table():
         if setting.flag in any_text:
             continue
         variable = "MINIQUEUE_" + setting.flag.upper().replace("-", "_")

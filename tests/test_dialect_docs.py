@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from miniqueue_py.broker.policy import Backoff
-from miniqueue_py.config.dialect_address import DIALECTS
 from miniqueue_py.config.settings import settings_table
 from miniqueue_py.http.dialects.coramq import requests as coramq
+from miniqueue_py.http.dialects.known import NAMES
 from miniqueue_py.http.dialects.tasks import requests as tasks
 from miniqueue_py.http.dialects.zapq import requests as zapq
 from miniqueue_py.http.dialects.zoldyq import requests as zoldyq
@@ -99,7 +99,7 @@ def test_the_gaps_between_attempts_are_those_of_the_code() -> None:
 def test_every_setting_of_the_dialects_is_told_with_its_default() -> None:
     page = PAGE.read_text()
 
-    for _, each in settings_table():
+    for _, _, each in settings_table():
         if each.chapter == "dialects":
             rows = [
                 row for row in page.splitlines() if row.startswith("|") and f"`-{each.flag}`" in row
@@ -110,5 +110,5 @@ def test_every_setting_of_the_dialects_is_told_with_its_default() -> None:
 
 
 def test_every_dialect_has_a_row() -> None:
-    for name in DIALECTS:
+    for name in NAMES:
         assert f"| `{name}` |" in PAGE.read_text()

@@ -4,9 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.config.dialect_address import DialectAddress
 from miniqueue_py.config.settings import Settings, load_settings
 from miniqueue_py.errors import BadSetting
+from miniqueue_py.http.dialects.address import DialectAddress
+from miniqueue_py.http.dialects.coramq.dialect import Coramq
+from miniqueue_py.http.dialects.dialect import Dialect
+from miniqueue_py.http.dialects.tasks.dialect import Tasks
+from miniqueue_py.http.dialects.zapq.dialect import Zapq
+from miniqueue_py.http.dialects.zoldyq.dialect import Zoldyq
+
+
+def of(dialect: type[Dialect], settings: Settings) -> Dialect:
+    """Return what was chosen about one."""
+    return next(each for each in settings.of_dialects if isinstance(each, dialect))
 
 
 @pytest.mark.parametrize(
@@ -68,11 +78,11 @@ def test_what_is_no_address_is_told(text: str, problem: str) -> None:
 def test_variables_of_zapq_hold_where_ours_do_not() -> None:
     environ = {"QUEUE_MAX_BYTES": "2G", "QUEUE_MAX_MSGS": "100"}
 
-    assert load_settings([], environ) == Settings(zapq_max_bytes=2 << 30, zapq_max_msgs=100)
+    assert of(Zapq, load_settings([], environ)) == Zapq(max_bytes=2 << 30, max_msgs=100)
     ours = load_settings([], environ | {"MINIQUEUE_ZAPQ_MAX_MSGS": "7"})
-    assert ours == Settings(zapq_max_bytes=2 << 30, zapq_max_msgs=7)
+    assert of(Zapq, ours) == Zapq(max_bytes=2 << 30, max_msgs=7)
     flag = load_settings(["-zapq-max-bytes", "1M"], environ)
-    assert flag == Settings(zapq_max_bytes=1 << 20, zapq_max_msgs=100)
+    assert of(Zapq, flag) == Zapq(max_bytes=1 << 20, max_msgs=100)
 
 
 def test_variables_of_zoldyq_hold() -> None:
@@ -89,9 +99,8 @@ def test_variables_of_zoldyq_hold() -> None:
 
     assert settings == Settings(
         dialects=(DialectAddress("zoldyq", "192.0.2.1", 9000),),
-        zoldyq_capacity=5,
-        zoldyq_max_queues=3,
         level="warn",
+        of_dialects=(Zapq(), Coramq(), Zoldyq(capacity=5, max_queues=3), Tasks()),
     )
 
 

@@ -253,7 +253,7 @@ def test_every_line_of_the_log_is_in_the_table_with_its_level() -> None:
     files = (
         "server.py",
         "listening.py",
-        "shown_certificate.py",
+        "tls/shown.py",
         "telemetry/observer.py",
         "cli/serve.py",
     )

@@ -40,7 +40,7 @@ def test_the_table_of_settings_is_that_of_the_program() -> None:
 
     assert rows == [
         (f"`-{each.flag}`", f"`{each.variable}`", f"`{each.default}`" if each.default else "")
-        for _, each in settings_table()
+        for _, _, each in settings_table()
     ]
 
 

@@ -163,21 +163,26 @@ class Observers:
     def __init__(self, *observers: Observer) -> None:
         self._of_all: dict[type[Event], list[Observer]] = {}
         self._of_topics: dict[type[Event], dict[object, list[Observer]]] = {}
-        for observer in observers:
-            wanted = observer if isinstance(observer, Listener) else Listener(observer, KINDS)
-            for kind in KINDS:
-                if not issubclass(kind, wanted.kinds):
-                    continue
-                if wanted.topic is None:
-                    self._of_all.setdefault(kind, []).append(wanted.observe)
-                else:
-                    of_topics = self._of_topics.setdefault(kind, {})
-                    of_topics.setdefault(wanted.topic, []).append(wanted.observe)
-        self.kinds: frozenset[type[Event]] = frozenset((*self._of_all, *self._of_topics))
+        self.kinds: frozenset[type[Event]] = frozenset()
         """What somebody listens to: no other fact need be built."""
+        for observer in observers:
+            self.add(observer)
 
     def __bool__(self) -> bool:
         return bool(self.kinds)
+
+    def add(self, observer: Observer) -> None:
+        """Have one listen more."""
+        wanted = observer if isinstance(observer, Listener) else Listener(observer, KINDS)
+        for kind in KINDS:
+            if not issubclass(kind, wanted.kinds):
+                continue
+            if wanted.topic is None:
+                self._of_all.setdefault(kind, []).append(wanted.observe)
+            else:
+                of_topics = self._of_topics.setdefault(kind, {})
+                of_topics.setdefault(wanted.topic, []).append(wanted.observe)
+        self.kinds = frozenset((*self._of_all, *self._of_topics))
 
     def tell(self, event: Event) -> None:
         """State one fact to all who want it."""

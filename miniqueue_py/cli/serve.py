@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 from miniqueue_py.cli.first_words import first_words
-from miniqueue_py.config.setting import Chapter
 from miniqueue_py.config.settings import Settings, load_settings, settings_table
 from miniqueue_py.descriptor_writer import unblocked_stderr
 from miniqueue_py.errors import BadSetting
+from miniqueue_py.http.dialects.known import DIALECTS, NAMES
+from miniqueue_py.setting import Chapter
 from miniqueue_py.telemetry.logs import configure_logs, dropped_line
 from miniqueue_py.tls.paths import certificate_paths
 
@@ -28,12 +29,11 @@ MiniQueue's flags, with their defaults:"""
 _LAST_OF_MINIQUEUE = "port"
 _MORE = "and more:"
 _DIALECTS_HEAD = """\
-The APIs of other queue systems: under /zapq, /coramq, /zoldyq and /tasks of
+The APIs of other queue systems: under {folders} of
 the broker's own port, and where -dialect says, in clear HTTP:
   -dialect NAME=PORT, -dialect NAME=HOST:PORT
         at the root of a port, of 127.0.0.1 unless a host is given; more than
-        once for several. ZOLDYQ_PORT and ZOLDYQ_HOST do the same for zoldyq."""
-_DIALECTS_TAIL = "ZOLDYQ_LOG_LEVEL stands in for -level."
+        once for several."""
 _LIMITS_HEAD = "What clients may take together, with the defaults (docs/operating.md has more):"
 _ACCESS_HEAD = """\
 Who reaches the broker, and how, with the defaults. Lists have commas, or the
@@ -67,15 +67,15 @@ def serve(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
 
 
 def parser() -> ArgumentParser:
-    """Tell the flags to `miniqueue completion`; what reads them is config.py."""
+    """Tell the flags to `miniqueue completion`; what reads them is config/settings.py."""
     parser = ArgumentParser(add_help=False)
-    kinds = get_type_hints(Settings)
-    for name, setting in settings_table():
-        choices = [kind for kind in get_args(kinds[name]) if isinstance(kind, str)]
+    for owner, name, setting in settings_table():
+        kinds = get_args(get_type_hints(owner)[name])
+        choices = [kind for kind in kinds if isinstance(kind, str)]
         parser.add_argument(
             f"-{setting.flag}",
             choices=choices or None,
-            metavar="FILE" if Path in get_args(kinds[name]) else None,
+            metavar="FILE" if Path in kinds else None,
             help=setting.explanation,
         )
     return parser
@@ -90,7 +90,7 @@ def _help_of(argv: Sequence[str]) -> str:
 
 
 def _chapter_help(head: str, chapter: Chapter) -> str:
-    told = [each for _, each in settings_table() if each.chapter == chapter]
+    told = [each for _, _, each in settings_table() if each.chapter == chapter]
     return "\n".join(
         [
             head,
@@ -104,7 +104,7 @@ def _chapter_help(head: str, chapter: Chapter) -> str:
 
 def _help_text() -> str:
     lines = [_HEAD]
-    for _, setting in settings_table():
+    for _, _, setting in settings_table():
         if setting.chapter:
             continue
         between = "=" if setting.is_switch else " "
@@ -116,13 +116,19 @@ def _help_text() -> str:
 
 
 def _dialects_help() -> str:
-    lines = [_DIALECTS_HEAD]
-    for _, setting in settings_table():
+    *folders, last = (f"/{name}" for name in NAMES)
+    lines = [_DIALECTS_HEAD.format(folders=f"{', '.join(folders)} and {last}")]
+    for _, _, setting in settings_table():
         if setting.chapter == "dialects":
             alias = f"; also {setting.alias}" if setting.alias else ""
             lines.append(f"  -{setting.flag} {setting.default}".rstrip())
             lines.append(f"        {setting.explanation}{alias}")
-    return "\n".join([*lines, _DIALECTS_TAIL])
+    for dialect in DIALECTS:
+        if dialect.port_variable:
+            both = f"{dialect.port_variable} and {dialect.host_variable}"
+            lines.append(f"{both} stand in for -dialect {dialect.name}=HOST:PORT.")
+        lines += [f"{name} stands in for -{flag}." for flag, name in dialect.aliases.items()]
+    return "\n".join(lines)
 
 
 def _refuse_the_root(settings: Settings) -> None:

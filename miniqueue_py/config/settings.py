@@ -2,23 +2,25 @@
 
 Flags > environment > TOML file > defaults meet here and nowhere else.
 
-Each field of Settings is one setting. Its flag, its `MINIQUEUE_` variable, its
-TOML key, its default and its line of help all come from that field; every
-source gives text, and the field's one parser reads it.
+Each field of Settings, and of a dialect, is one setting. Its flag, its
+`MINIQUEUE_` variable, its TOML key, its default and its line of help all come
+from that field; every source gives text, and the field's one parser reads it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from miniqueue_py.config import sources
-from miniqueue_py.config.dialect_address import DialectAddress, parse_dialects
-from miniqueue_py.config.setting import (
+from miniqueue_py.errors import BadSetting
+from miniqueue_py.http.dialects.address import DialectAddress, parse_dialects
+from miniqueue_py.http.dialects.dialect import Dialect
+from miniqueue_py.http.dialects.known import DIALECTS
+from miniqueue_py.setting import (
     Setting,
     access_setting,
-    at_least_one,
-    dialect_setting,
     duration,
     host_names,
     limit_setting,
@@ -33,7 +35,6 @@ from miniqueue_py.config.setting import (
     text,
     whole_number,
 )
-from miniqueue_py.errors import BadSetting
 from miniqueue_py.units import parse_count, parse_size
 
 Level = Literal["disabled", "debug", "info", "warn", "error"]
@@ -60,7 +61,6 @@ class Settings:
         one_of(*LEVELS),
         "info",
         "how much to log: disabled, debug, info, warn or error",
-        alias="ZOLDYQ_LOG_LEVEL",
     )
     period_seconds: float = setting(
         "period", duration("1ms", "1h"), "1s", "how often what is due returns to its topic"
@@ -75,10 +75,14 @@ class Settings:
         "tls-min", one_of("1.2", "1.3"), "1.2", "the oldest version of TLS that is spoken"
     )
     allow_hosts: tuple[str, ...] = access_setting(
-        "allow-host", host_names, "", "a name of the broker that its certificate lacks"
+        "allow-host",
+        host_names,
+        "",
+        "a name of the broker that its certificate lacks",
+        is_list=True,
     )
     allow_origins: tuple[str, ...] = access_setting(
-        "allow-origin", origins, "", "https://NAME, whose pages may ask from browsers"
+        "allow-origin", origins, "", "https://NAME, whose pages may ask from browsers", is_list=True
     )
     server: Literal["hypercorn"] = setting(
         "server", only_server, "hypercorn", "the only one there is"
@@ -120,39 +124,18 @@ class Settings:
     )
     oidc_audience: str = access_setting("oidc-audience", text, "", "for whom these are meant: us")
     dialects: tuple[DialectAddress, ...] = setting(
-        "dialect", parse_dialects, "", "NAME=PORT, for another API (serve -h dialects)"
+        "dialect",
+        parse_dialects,
+        "",
+        "NAME=PORT, for another API (serve -h dialects)",
+        is_list=True,
     )
     config: Path | None = setting(  # noqa: RUF009 - it is a dataclass field
         "config", path, "", "TOML file of settings, as in max-message = '2M'"
     )
 
-    zapq_max_bytes: int = dialect_setting(
-        "zapq-max-bytes", size("1", "1024G"), "256M", "bytes in ZapQ's queue", "QUEUE_MAX_BYTES"
-    )
-    zapq_max_msgs: int = dialect_setting(
-        "zapq-max-msgs",
-        at_least_one(parse_count),
-        "50000",
-        "messages in ZapQ's queue",
-        "QUEUE_MAX_MSGS",
-    )
-    zapq_snapshots: Path | None = dialect_setting(  # noqa: RUF009 - it is a dataclass field
-        "zapq-snapshots", path, "", "the directory of /persist and /load; none: refused"
-    )
-    zoldyq_capacity: int = dialect_setting(
-        "zoldyq-capacity",
-        at_least_one(parse_count),
-        "100000",
-        "messages in each of ZoldyQ's queues",
-        "ZOLDYQ_DEFAULT_QUEUE_CAPACITY",
-    )
-    zoldyq_max_queues: int = dialect_setting(
-        "zoldyq-max-queues",
-        at_least_one(parse_count),
-        "100",
-        "topics at which ZoldyQ makes no more",
-        "ZOLDYQ_MAX_QUEUES",
-    )
+    of_dialects: tuple[Dialect, ...] = tuple(dialect() for dialect in DIALECTS)
+    """What is chosen about each of them: its own settings."""
 
     def __post_init__(self) -> None:
         if self.certificate and not self.key:
@@ -175,31 +158,44 @@ def has_access_control(settings: Settings) -> bool:
 
 def load_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     """Read every source; BadSetting names the flag and what is wrong with it."""
-    table = [each for _, each in settings_table()]
+    table = [each for _, _, each in settings_table()]
     told = sources.environment(table, environ) | sources.flags(table, argv)
     if "config" in told:
         told = sources.file(table, told["config"]) | told
-    _hear_zoldyq(told, environ)
+    for dialect in DIALECTS:
+        _hear_port(dialect, told, environ)
     # Any: each value is what its own field's parser made.
-    values: dict[str, Any] = {
-        name: told[each.flag].read_as(each) for name, each in settings_table() if each.flag in told
-    }
-    return Settings(**values)
+    values: defaultdict[type, dict[str, Any]] = defaultdict(dict)
+    for owner, name, each in settings_table():
+        if each.flag in told:
+            values[owner][name] = told[each.flag].read_as(each)
+    of_dialects = tuple(dialect(**values[dialect]) for dialect in DIALECTS)
+    return Settings(of_dialects=of_dialects, **values[Settings])
 
 
-def _hear_zoldyq(told: dict[str, sources.Told], environ: Mapping[str, str]) -> None:
-    """Take ZoldyQ's port and host for an address of its dialect, if no other one is given."""
-    port = environ.get("ZOLDYQ_PORT")
+def _hear_port(
+    dialect: type[Dialect], told: dict[str, sources.Told], environ: Mapping[str, str]
+) -> None:
+    """Take the port of a dialect's system for an address of it, if no other one is given."""
+    port = environ.get(dialect.port_variable)
     given = told.get("dialect", sources.Told(""))
-    if not port or "zoldyq=" in given.text:
+    if not port or f"{dialect.name}=" in given.text:
         return
-    host = environ.get("ZOLDYQ_HOST", "")
-    mine = f"zoldyq={host}:{port}"
+    host = environ.get(dialect.host_variable, "")
+    mine = f"{dialect.name}={host}:{port}"
     others = f"{given.text}," if given.text else ""
-    told["dialect"] = sources.Told(others + mine, given.place or "ZOLDYQ_PORT")
+    told["dialect"] = sources.Told(others + mine, given.place or dialect.port_variable)
 
 
-def settings_table() -> Iterator[tuple[str, Setting]]:
-    """Each field's name with its setting, in the order of the help."""
-    for each in fields(Settings):
-        yield each.name, each.metadata["setting"]
+def settings_table() -> Iterator[tuple[type, str, Setting]]:
+    """Yield each setting with its field and whose it is, in the order of the help."""
+    aliases = {flag: variable for each in DIALECTS for flag, variable in each.aliases.items()}
+    owners: tuple[type, ...] = (Settings, *DIALECTS)
+    for owner in owners:
+        for each in fields(owner):
+            about: Setting | None = each.metadata.get("setting")
+            if about is None:
+                continue
+            if about.flag in aliases:
+                about = replace(about, alias=aliases[about.flag])
+            yield owner, each.name, about

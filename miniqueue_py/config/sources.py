@@ -1,7 +1,7 @@
 """Where settings are told: flags, environment, a TOML file.
 
 Each source turns into text by flag. What the text means is the setting's, and
-which source wins is config.py's.
+which source wins is settings.py's.
 """
 
 from argparse import SUPPRESS, ArgumentError, ArgumentParser
@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from miniqueue_py.config.setting import Setting
 from miniqueue_py.errors import BadSetting
+from miniqueue_py.setting import Setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,26 @@
 """All doors of a broker: its own, and one for each dialect that has a port."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
-from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.http.access.access import Access
 from miniqueue_py.http.asgi import App
 from miniqueue_py.http.asgi_exchange import AsgiRoute
 from miniqueue_py.http.browsers import Browsers
-from miniqueue_py.http.dialects.options import TASKS, DialectOptions
-from miniqueue_py.http.dialects.registry import Dialects
-from miniqueue_py.http.dialects.zoldyq.sockets import ZoldyqSockets
+from miniqueue_py.http.dialects.dialect import OpenDialect
 from miniqueue_py.http.door import Door
+from miniqueue_py.http.json_text import longest_request_bytes
 from miniqueue_py.http.native.streams import Streams
 from miniqueue_py.http.pages.pages import Pages
 from miniqueue_py.http.servers.connections import Connections
 from miniqueue_py.http.sockets import below
 from miniqueue_py.telemetry.metrics import Metrics
-from miniqueue_py.telemetry.rates import Rates
 
-HARMLESS = frozenset({b"/healthz", b"/readyz", b"/tasks", b"/tasks/"})
-"""For supervisors, who ask by any name, and links to the dashboard, whose figures are elsewhere."""
+FOR_SUPERVISORS = frozenset({b"/healthz", b"/readyz"})
+"""Who ask by any name."""
 
 
 class Desk(NamedTuple):
@@ -31,10 +28,9 @@ class Desk(NamedTuple):
 
     broker: Broker
     administration: Administration
-    snapshots: Snapshots
     metrics: Metrics
-    task_rates: Rates
-    options: DialectOptions
+    dialects: Mapping[str, OpenDialect]
+    """By name."""
     connections: Connections
     access: Access | None = None
     """None: nobody is told apart, and everybody may do everything."""
@@ -54,15 +50,8 @@ class Doors:
     ) -> None:
         self._browsers = browsers
         self._on_error = on_error
-        self._dialects = Dialects(
-            desk.broker,
-            desk.administration,
-            desk.snapshots,
-            desk.task_rates,
-            desk.options,
-            access=desk.access,
-        )
-        self._pages = Pages(lambda: _create_apps(desk, self._dialects))
+        self._dialects = desk.dialects
+        self._pages = Pages(lambda: _create_apps(desk))
         pages = AsgiRoute(self._pages)
         self._streams = Streams(
             desk.broker,
@@ -71,30 +60,35 @@ class Doors:
             max_wait_seconds=max_wait_seconds,
             on_error=on_error,
             folders={
-                name.encode(): busy.before(pages) for name, busy in self._dialects.busy.items()
+                name.encode(): dialect.busy.before(pages) for name, dialect in desk.dialects.items()
             },
             access=desk.access,
         )
-        self._sockets = ZoldyqSockets(self._dialects.zoldyq, desk.access)
         self.native = Door(
             self._streams.route,
-            sockets=below(b"/zoldyq", self._sockets),
+            sockets=below(
+                {
+                    name.encode(): dialect.sockets
+                    for name, dialect in desk.dialects.items()
+                    if dialect.sockets is not None
+                }
+            ),
             browsers=browsers,
-            harmless=HARMLESS,
+            harmless=FOR_SUPERVISORS.union(
+                *(_in_folder(name, dialect) for name, dialect in desk.dialects.items())
+            ),
             on_error=on_error,
         )
         self._all = [self.native]
 
     def of_dialect(self, name: str) -> Door:
         """Return a door behind which that dialect has every path."""
-        sockets = self._sockets if name == "zoldyq" else None
-        route = self._dialects.busy[name].at_root(AsgiRoute(self._pages.at_root(name)))
-        harmless = frozenset({b"/"} if name == TASKS else ())
+        dialect = self._dialects[name]
         door = Door(
-            route,
-            sockets=sockets,
+            dialect.busy.at_root(AsgiRoute(self._pages.at_root(name))),
+            sockets=dialect.sockets,
             browsers=self._browsers,
-            harmless=harmless,
+            harmless=dialect.harmless,
             on_error=self._on_error,
         )
         self._all.append(door)
@@ -107,17 +101,35 @@ class Doors:
     def drain(self) -> None:
         """Have those end who would go on: uploads, and WebSockets."""
         self._streams.abandon_uploads()
-        self._sockets.drain()
+        for dialect in self._dialects.values():
+            if dialect.sockets is not None:
+                dialect.sockets.drain()
 
     async def wait_idle(self) -> None:
         """Return when no door has anything open."""
         await asyncio.gather(*(door.wait_idle() for door in self._all))
 
 
-def _create_apps(desk: Desk, dialects: Dialects) -> Mapping[str, App]:
-    from miniqueue_py.http.pages.app import create_app  # noqa: PLC0415  Quart is behind it
+def _create_apps(desk: Desk) -> Mapping[str, App]:
+    # Quart is behind these.
+    from miniqueue_py.http.dialects.app import dialect_app  # noqa: PLC0415
+    from miniqueue_py.http.pages.app import create_app  # noqa: PLC0415
 
-    native = create_app(
-        desk.broker, desk.administration, desk.metrics, desk.connections, desk.access
-    )
-    return {"": native, **dialects.create_apps()}  # type: ignore[dict-item]  # typed as Quart's own ASGI
+    longest = longest_request_bytes(desk.broker.limits.max_message_bytes)
+    apps = {
+        "": create_app(
+            desk.broker, desk.administration, desk.metrics, desk.connections, desk.access
+        )
+    }
+    for name, dialect in desk.dialects.items():
+        apps[name] = dialect_app(dialect, longest_body_bytes=longest, access=desk.access)
+    return apps  # type: ignore[return-value]  # typed as Quart's own ASGI
+
+
+def _in_folder(name: str, dialect: OpenDialect) -> Iterator[bytes]:
+    """Yield the harmless paths of a dialect, as they are at the broker's own port."""
+    folder = f"/{name}".encode()
+    for path in dialect.harmless:
+        yield folder + path
+        if path == b"/":
+            yield folder

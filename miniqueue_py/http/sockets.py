@@ -1,17 +1,21 @@
 """Where on a port the WebSockets are."""
 
+from collections.abc import Mapping
+
 from miniqueue_py.http.asgi import App, Headers, Receive, Scope, Send
 
 _HTTP = "websocket.http.response"
 
 
-def below(folder: bytes, sockets: App) -> App:
-    """Mount WebSockets under a path; there are none beside it."""
+def below(folders: Mapping[bytes, App]) -> App:
+    """Mount WebSockets in folders of the root; there are none beside them."""
 
     async def converse(scope: Scope, receive: Receive, send: Send) -> None:
         path: bytes = scope["raw_path"] or b""
-        if path.startswith(folder + b"/"):
-            await sockets({**scope, "raw_path": path[len(folder) :]}, receive, send)
+        folder, slash, rest = path[1:].partition(b"/")
+        sockets = folders.get(folder)
+        if slash and sockets is not None:
+            await sockets({**scope, "raw_path": slash + rest}, receive, send)
         else:
             await refuse(scope, receive, send)
 

@@ -19,13 +19,13 @@ from miniqueue_py.http.access.token_file import add_token, revoke_token
 from miniqueue_py.http.access.token_line import TokenLine
 from miniqueue_py.http.access.token_source import TokenSource
 from miniqueue_py.http.browsers import Browsers
-from miniqueue_py.http.dialects.options import DialectOptions
+from miniqueue_py.http.dialects.dialect import Tools
+from miniqueue_py.http.dialects.known import DIALECTS
 from miniqueue_py.http.door import Door
 from miniqueue_py.http.doors import Desk, Doors
 from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.telemetry.metrics import Metrics
-from miniqueue_py.telemetry.rates import Rates
 from miniqueue_py.testing.clock import ManualClock
 from tests.http.exchanges import Exchange
 
@@ -44,19 +44,20 @@ class Gate:
         self.source = TokenSource(self.path, self.audit)
         self.access = Access(self.clock, self.audit, self.source)
         self.storage = MemoryStorage()
-        rates = Rates(self.clock, "tasks")
         metrics = Metrics()
         self.broker = Broker(self.storage, self.clock, observers=Observers(metrics.observe))
         self.administration = Administration(self.broker, self.storage, Observers())
+        snapshots = Snapshots(self.storage, self.clock)
+        tools = Tools(self.broker, self.administration, snapshots, Observers(), self.access)
+        self.dialects = {each.name: each().open(tools) for each in DIALECTS}
+        self.sockets: Any = self.dialects["zoldyq"].sockets
         self.stumbles: list[Exception] = []
         self.doors = Doors(
             Desk(
                 self.broker,
                 self.administration,
-                Snapshots(self.storage, self.clock),
                 metrics,
-                rates,
-                DialectOptions(),
+                self.dialects,
                 Connections(ConnectionLimits()),
                 self.access,
             ),

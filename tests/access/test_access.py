@@ -135,7 +135,7 @@ async def test_a_request_that_waits_is_refused_and_takes_nothing(gate: Gate) -> 
 async def test_a_websocket_is_closed(gate: Gate) -> None:
     secret = await gate.admit("ci")
     headers = [(b"authorization", b"Bearer " + secret.encode())]
-    sockets = gate.doors._sockets
+    sockets = gate.sockets
     async with Caller(sockets, "/queues/orders/dequeue", headers=headers) as caller:
         await gate.revoke("ci")
         await settle()

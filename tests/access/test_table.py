@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from miniqueue_py.http.access.needs import DIALECTS, NATIVE, Needs
+from miniqueue_py.http.access.needs import NATIVE, Needs
 from miniqueue_py.http.access.rights import CONSUME, EVERY_TOPIC, PUBLISH, RIGHTS, Right
+from miniqueue_py.http.dialects.known import NAMES
 from miniqueue_py.http.dialects.zoldyq.sockets import _KINDS
 from tests.access.gate import Gate
 from tests.dialects.caller import Caller
@@ -42,10 +43,10 @@ async def routes(gate: Gate) -> list[Cell]:
     await gate.doors.load()
     cells = list(_streams(gate))
     apps: dict[str, Any] = {name.decode(): app for name, app in gate.doors._pages._apps.items()}
-    assert apps.keys() - {""} == DIALECTS.keys() == gate.doors._dialects.busy.keys()
+    assert apps.keys() - {""} == gate.dialects.keys() == set(NAMES)
     cells += _pages("", "", apps[""], NATIVE)
-    for name, needs in DIALECTS.items():
-        busy = gate.doors._dialects.busy[name]
+    for name, dialect in gate.dialects.items():
+        busy, needs = dialect.busy, dialect.needs
         for verb, (method, right, _) in busy._verbs.items():
             queue = f"queues/{TOPIC}/" if busy._folder else ""
             topic = busy._topic or TOPIC
@@ -59,7 +60,7 @@ async def routes(gate: Gate) -> list[Cell]:
 
 def _streams(gate: Gate) -> Iterator[Cell]:
     rights = {b"publish": PUBLISH, b"subscribe": CONSUME, b"receive": CONSUME, b"settle": CONSUME}
-    folders = gate.doors._streams._folders.keys() - {name.encode() for name in DIALECTS}
+    folders = gate.doors._streams._folders.keys() - {name.encode() for name in NAMES}
     assert folders == rights.keys()
     for folder, right in rights.items():
         body = b"{}" if folder == b"settle" else b""
@@ -146,7 +147,7 @@ async def test_every_websocket_is_asked_for_by_everybody(tmp_path: Path) -> None
         for secret, status in told.items():
             headers = [] if secret is None else [(b"authorization", b"Bearer " + secret.encode())]
             path = f"/queues/{TOPIC}/{verb.decode()}"
-            async with Caller(gate.doors._sockets, path, headers=headers) as caller:
+            async with Caller(gate.sockets, path, headers=headers) as caller:
                 assert caller.refusal == status, (verb, secret)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from miniqueue_py.tls.certificates import make_certificates
 from tests.cli.conftest import Here
@@ -17,6 +18,17 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         yield reserved.getsockname()[1]
+
+
+@pytest.fixture(autouse=True)
+def a_topic(broker: RunningBroker) -> None:
+    """Have something to list: that there is nothing is told too."""
+    requests.post(
+        f"https://localhost:{broker.port}/publish/something",
+        b"x",
+        verify=str(broker.ca),
+        timeout=30,
+    ).raise_for_status()
 
 
 def test_flags_win_over_variables(

@@ -1,6 +1,7 @@
 """A broker on memory whose time is moved, and a dialect in front of it."""
 
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,12 +15,13 @@ from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.broker.storage import Storage
 from miniqueue_py.http.asgi import Receive, Scope, Send
 from miniqueue_py.http.asgi_exchange import AsgiRoute
-from miniqueue_py.http.dialects.options import DialectOptions
-from miniqueue_py.http.dialects.registry import Dialects
+from miniqueue_py.http.dialects.app import dialect_app
+from miniqueue_py.http.dialects.dialect import Dialect, Tools
+from miniqueue_py.http.dialects.known import DIALECTS
 from miniqueue_py.http.door import Door
+from miniqueue_py.http.json_text import longest_request_bytes
 from miniqueue_py.http.pages.pages import ask_page
 from miniqueue_py.storage.memory import MemoryStorage
-from miniqueue_py.telemetry.rates import Rates
 from tests.http.exchanges import Exchange
 
 
@@ -36,22 +38,24 @@ class Booth:
         *,
         storage: Storage | None = None,
         limits: Limits = Limits(),  # noqa: B008  never changed
-        options: DialectOptions = DialectOptions(),  # noqa: B008  never changed
+        of_dialects: Sequence[Dialect] = (),
     ) -> None:
         self.storage: Storage = storage or MemoryStorage()
         self.facts: list[Event] = []
-        rates = Rates(clock, "tasks")
-        observers = Observers(self.facts.append, rates.observe)
+        observers = Observers(self.facts.append)
         self.broker = Broker(
             self.storage, clock, limits=limits, observers=observers, chance=lambda: 0.5
         )
-        self.administration = Administration(self.broker, self.storage, Observers(rates.observe))
+        self.administration = Administration(self.broker, self.storage, Observers())
         self.snapshots = Snapshots(self.storage, clock)
         self.stumbles: list[Exception] = []
-        self.dialects = Dialects(self.broker, self.administration, self.snapshots, rates, options)
-        route = self.dialects.busy[name].at_root(AsgiRoute(self._ask_page))
+        chosen = {each.name: each() for each in DIALECTS} | {
+            each.name: each for each in of_dialects
+        }
+        tools = Tools(self.broker, self.administration, self.snapshots, observers)
+        self.dialect: Any = chosen[name].open(tools)
+        route = self.dialect.busy.at_root(AsgiRoute(self._ask_page))
         self.door = Door(route, on_error=self._stumble)
-        self._name = name
 
     async def publish(self, topic: str, *bodies: bytes, **terms: Any) -> None:
         await self.broker.publish(topic, [Publication(bodies, **terms)])
@@ -78,7 +82,8 @@ class Booth:
     @cached_property
     def app(self) -> Any:
         """The pages, which are made when they are first needed."""
-        return self.dialects.create_apps()[self._name]
+        longest = longest_request_bytes(self.broker.limits.max_message_bytes)
+        return dialect_app(self.dialect, longest_body_bytes=longest, access=None)
 
     async def _ask_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         # In this turn of the loop: Pages make the application in a thread first.

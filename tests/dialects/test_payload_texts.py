@@ -140,7 +140,7 @@ async def test_text_that_is_no_payload_is_refused(text: str) -> None:
 
 async def test_payload_is_sent_by_websocket_as_it_came() -> None:
     booth = open_zoldyq()
-    queues = booth.dialects.zoldyq
+    queues = booth.dialect.queues
     text = '{"a":3.0,"a":1e300}'
     await queues.enqueue("q", f'{{"payload":{text}}}'.encode()).stored
     async with Caller(ZoldyqSockets(queues), "/queues/q/dequeue") as caller:

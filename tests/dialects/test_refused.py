@@ -10,7 +10,8 @@ from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.events import Loaded, Published, Refused
 from miniqueue_py.broker.policy import TopicPolicy
 from miniqueue_py.errors import DiskFull
-from miniqueue_py.http.dialects.options import DialectOptions, ZapqOptions, ZoldyqOptions
+from miniqueue_py.http.dialects.zapq.dialect import Zapq
+from miniqueue_py.http.dialects.zoldyq.dialect import Zoldyq
 from miniqueue_py.http.problems import FAILED
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
@@ -40,7 +41,7 @@ class FullStorage(MemoryStorage):
         await super().set_policy(topic, policy)
 
 
-SMALL = DialectOptions(zapq=ZapqOptions(max_msgs=1), zoldyq=ZoldyqOptions(capacity=1, max_queues=1))
+SMALL = (Zapq(max_msgs=1), Zoldyq(capacity=1, max_queues=1))
 
 DIALECTS: Sequence[tuple[str, str, str, bytes, bytes]] = (
     ("zapq", "zapq", "/enqueue", b"one", TOO_LONG),
@@ -65,7 +66,7 @@ DIALECTS: Sequence[tuple[str, str, str, bytes, bytes]] = (
 
 def new_booth(name: str, storage: MemoryStorage | None = None) -> Booth:
     limits = Limits(max_message_bytes=LONGEST)
-    return Booth(name, ManualClock(), storage=storage, limits=limits, options=SMALL)
+    return Booth(name, ManualClock(), storage=storage, limits=limits, of_dialects=SMALL)
 
 
 def refused(booth: Booth) -> list[Refused]:
@@ -208,8 +209,7 @@ async def test_what_would_publish_nothing_is_no_publish_refused(
 
 
 async def test_clearing_and_loading_are_told(tmp_path: Path) -> None:
-    options = DialectOptions(zapq=ZapqOptions(snapshots=tmp_path))
-    booth = Booth("zapq", ManualClock(), options=options)
+    booth = Booth("zapq", ManualClock(), of_dialects=[Zapq(snapshots=tmp_path)])
     await booth.ask("POST", "/enqueue", b"one")
     (tmp_path / "three").write_text(encoded(b"1", b"2", b"3"))
     (tmp_path / "torn").write_text('["MQ==", "MQ')

@@ -7,7 +7,7 @@ import pytest
 
 from miniqueue_py.broker.admission import Limits
 from miniqueue_py.broker.policy import TopicPolicy
-from miniqueue_py.http.dialects.options import DialectOptions, ZapqOptions
+from miniqueue_py.http.dialects.zapq.dialect import Zapq
 from miniqueue_py.http.dialects.zapq.requests import LONGEST_MESSAGE_BYTES
 from miniqueue_py.testing.clock import ManualClock
 from tests.broker.scenes import receive
@@ -32,10 +32,9 @@ def booth(clock: ManualClock) -> Booth:
 def open_zapq(
     clock: ManualClock,
     limits: Limits | None = None,
-    zapq_options: ZapqOptions = ZapqOptions(),  # noqa: B008
+    zapq: Zapq = Zapq(),  # noqa: B008
 ) -> Booth:
-    options = DialectOptions(zapq=zapq_options)
-    return Booth("zapq", clock, limits=limits or Limits(), options=options)
+    return Booth("zapq", clock, limits=limits or Limits(), of_dialects=[zapq])
 
 
 async def metrics(booth: Booth) -> dict[str, Any]:
@@ -152,14 +151,14 @@ async def test_limit_of_the_broker_holds_if_it_is_lower(clock: ManualClock) -> N
 @pytest.mark.parametrize(
     ("options", "cap"),
     [
-        (ZapqOptions(max_msgs=2), "-zapq-max-msgs is 2"),
-        (ZapqOptions(max_bytes=7), "-zapq-max-bytes is 7"),
+        (Zapq(max_msgs=2), "-zapq-max-msgs is 2"),
+        (Zapq(max_bytes=7), "-zapq-max-bytes is 7"),
     ],
 )
 async def test_full_queue_says_so_until_something_is_taken(
-    clock: ManualClock, options: ZapqOptions, cap: str
+    clock: ManualClock, options: Zapq, cap: str
 ) -> None:
-    booth = open_zapq(clock, zapq_options=options)
+    booth = open_zapq(clock, zapq=options)
     for body in (b"one", b"two"):
         assert (await booth.ask("POST", "/enqueue", body)).status == 202
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from miniqueue_py.http.dialects.options import ZoldyqOptions
+from miniqueue_py.http.dialects.zoldyq.dialect import Zoldyq
 from miniqueue_py.testing.clock import ManualClock
 from tests.dialects.desk import Booth
 from tests.dialects.zoldyq import dequeue, enqueue, metrics, open_zoldyq, value_of
@@ -221,7 +221,7 @@ async def test_head_takes_nothing(booth: Booth) -> None:
 
 
 async def test_full_queue_refuses_and_the_others_do_not(clock: ManualClock) -> None:
-    booth = open_zoldyq(clock, ZoldyqOptions(capacity=2, max_queues=2))
+    booth = open_zoldyq(clock, Zoldyq(capacity=2, max_queues=2))
     await enqueue(booth, 1)
     await enqueue(booth, 2)
 
@@ -239,7 +239,7 @@ async def test_full_queue_refuses_and_the_others_do_not(clock: ManualClock) -> N
 
 async def test_capacity_counts_what_is_being_stored(clock: ManualClock) -> None:
     storage = SlowStorage()
-    booth = open_zoldyq(clock, ZoldyqOptions(capacity=2), storage)
+    booth = open_zoldyq(clock, Zoldyq(capacity=2), storage)
     begun = [
         asyncio.ensure_future(booth.ask("POST", "/queues/emails/enqueue", {"payload": number}))
         for number in range(3)
@@ -282,7 +282,7 @@ async def test_each_of_a_crowd_is_told_the_size_with_its_own_and_those_before_it
 
 
 async def test_no_more_queues_are_made_in_one_turn_than_there_may_be(clock: ManualClock) -> None:
-    booth = open_zoldyq(clock, ZoldyqOptions(max_queues=2))
+    booth = open_zoldyq(clock, Zoldyq(max_queues=2))
 
     answers = await ask_together(booth, "a", "b", "c", "a", "d")
 

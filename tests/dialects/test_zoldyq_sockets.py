@@ -6,15 +6,14 @@ import pytest
 
 from miniqueue_py.broker.admission import Limits
 from miniqueue_py.errors import StorageUnavailable
-from miniqueue_py.http.dialects.options import DialectOptions, ZoldyqOptions
 from miniqueue_py.http.dialects.zoldyq.conversation import FAREWELL_SECONDS
 from miniqueue_py.http.dialects.zoldyq.dequeuing import (
     MOST_MARKS,
     SENT_TOGETHER,
     SENT_TOGETHER_BYTES,
 )
+from miniqueue_py.http.dialects.zoldyq.dialect import Zoldyq
 from miniqueue_py.http.dialects.zoldyq.enqueuing import MOST_UNANSWERED, MOST_UNANSWERED_BYTES
-from miniqueue_py.http.dialects.zoldyq.sockets import ZoldyqSockets
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
 from tests.dialects.caller import Caller
@@ -33,9 +32,11 @@ class Counter(Booth):
 
     def __init__(self, storage: MemoryStorage | None = None, *, longest: int = 1 << 20) -> None:
         limits = Limits(max_message_bytes=longest)
-        options = DialectOptions(zoldyq=ZoldyqOptions(capacity=2000, max_queues=2))
-        super().__init__("zoldyq", ManualClock(), storage=storage, limits=limits, options=options)
-        self.sockets = ZoldyqSockets(self.dialects.zoldyq)
+        zoldyq = Zoldyq(capacity=2000, max_queues=2)
+        super().__init__(
+            "zoldyq", ManualClock(), storage=storage, limits=limits, of_dialects=[zoldyq]
+        )
+        self.sockets = self.dialect.sockets
 
     def call(self, path: str, *, has_read: bool = True) -> Caller:
         return Caller(self.sockets, path, has_read=has_read)

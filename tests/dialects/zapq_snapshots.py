@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from miniqueue_py.broker.admission import Limits
-from miniqueue_py.http.dialects.options import DialectOptions, ZapqOptions
+from miniqueue_py.http.dialects.zapq.dialect import Zapq
 from miniqueue_py.testing.clock import ManualClock
 from tests.dialects.desk import Booth
 from tests.http.exchanges import Exchange
@@ -19,10 +19,8 @@ MOST_BYTES = 1 << 23
 def open_zapq(
     snapshots: Path | None, limits: Limits | None = None, *, max_msgs: int = 50_000
 ) -> Booth:
-    options = ZapqOptions(snapshots=snapshots, max_msgs=max_msgs, max_bytes=MOST_BYTES)
-    booth = Booth(
-        "zapq", ManualClock(), limits=limits or Limits(), options=DialectOptions(zapq=options)
-    )
+    zapq = Zapq(snapshots=snapshots, max_msgs=max_msgs, max_bytes=MOST_BYTES)
+    booth = Booth("zapq", ManualClock(), limits=limits or Limits(), of_dialects=[zapq])
     assert booth.app, "as when a broker starts: drafts go"
     return booth
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from miniqueue_py.broker.admission import Limits
-from miniqueue_py.http.dialects.options import DialectOptions, ZoldyqOptions
+from miniqueue_py.http.dialects.zoldyq.dialect import Zoldyq
 from miniqueue_py.storage.memory import MemoryStorage
 from miniqueue_py.testing.clock import ManualClock
 from tests.dialects.desk import Booth
@@ -13,12 +13,11 @@ from tests.http.exchanges import Exchange
 
 def open_zoldyq(
     clock: ManualClock,
-    zoldyq_options: ZoldyqOptions = ZoldyqOptions(),  # noqa: B008
+    zoldyq: Zoldyq = Zoldyq(),  # noqa: B008
     storage: MemoryStorage | None = None,
 ) -> Booth:
     limits = Limits(max_message_bytes=1000)
-    options = DialectOptions(zoldyq=zoldyq_options)
-    return Booth("zoldyq", clock, storage=storage, limits=limits, options=options)
+    return Booth("zoldyq", clock, storage=storage, limits=limits, of_dialects=[zoldyq])
 
 
 def value_of(answer: Exchange, status: int = 200) -> Any:

@@ -11,7 +11,7 @@ from miniqueue_py.broker.message import Publication
 from miniqueue_py.http.asgi import Receive, Scope, Send
 from miniqueue_py.http.asgi_exchange import AsgiRoute
 from miniqueue_py.http.door import Door
-from miniqueue_py.http.doors import HARMLESS
+from miniqueue_py.http.doors import FOR_SUPERVISORS
 from miniqueue_py.http.native.streams import Streams
 from miniqueue_py.http.pages.app import create_app
 from miniqueue_py.http.pages.pages import ask_page
@@ -43,7 +43,7 @@ class Desk:
             on_error=self.stumble,
         )
         self.route = streams.route
-        self.door = Door(self.route, harmless=HARMLESS, on_error=self.stumble)
+        self.door = Door(self.route, harmless=FOR_SUPERVISORS, on_error=self.stumble)
 
     async def _ask_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask in this turn of the loop: Pages make the application in a thread first."""

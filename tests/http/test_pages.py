@@ -126,7 +126,7 @@ async def test_there_are_no_sockets_beside_those_that_are() -> None:
     async def sockets(scope: Scope, _receive: Receive, _send: Send) -> None:
         heard.append(scope["raw_path"])
 
-    mounted = door(naming("native"), sockets=below(b"/zoldyq", sockets))
+    mounted = door(naming("native"), sockets=below({b"zoldyq": sockets}))
 
     assert await _shake_hands(mounted, b"/zoldyq/queues/a/dequeue") == []
     assert await _shake_hands(mounted, b"/zoldyqs/queues/a") == [{"type": "websocket.close"}]

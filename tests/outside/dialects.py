@@ -8,11 +8,11 @@ from pathlib import Path
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from miniqueue_py.config.dialect_address import DIALECTS
+from miniqueue_py.http.dialects.known import NAMES
 from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.server import RunningBroker, parse_fact
 
-ON_ANY_PORT = ("-dialect", ",".join(f"{name}=0" for name in DIALECTS))
+ON_ANY_PORT = ("-dialect", ",".join(f"{name}=0" for name in NAMES))
 
 
 @contextmanager

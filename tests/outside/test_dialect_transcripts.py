@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from miniqueue_py.config.dialect_address import DIALECTS
+from miniqueue_py.http.dialects.known import NAMES
 from miniqueue_py.tls.paths import CertificatePaths
 from tests.outside.conftest import QUICK
 from tests.outside.dialect_clients import WAYS, Way, replay
@@ -34,7 +34,7 @@ def module_broker(
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("name", NAMES)
 async def test_every_request_is_answered_as_the_transcript_tells(
     name: str, way: Way, broker: RunningBroker
 ) -> None:

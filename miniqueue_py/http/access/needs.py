@@ -1,5 +1,7 @@
 """What each page needs: one line for each endpoint, and none without one.
 
+Those of dialects are with them.
+
 A page that is not here answers nobody where rights are needed.
 """
 
@@ -55,32 +57,3 @@ NATIVE: Needs = {
     # Who signs in is not yet known.
     **dict.fromkeys(("login.show", "login.sign_in", "login.sign_out"), OPEN),
 }
-
-_ZAPQ, _TASKS = "zapq", "tasks"
-"""Topics: see dialects/options.py."""
-
-DIALECTS: Mapping[str, Needs] = {
-    "zapq": {
-        **dict.fromkeys(("zapq.clear", "zapq.persist", "zapq.load"), Need(ADMIN, _ZAPQ)),
-        "zapq.metrics": Need(INSPECT, _ZAPQ),
-        "zapq.health": OPEN,
-    },
-    "coramq": {"coramq.create": KNOWN},
-    "zoldyq": {"zoldyq.health": KNOWN, "zoldyq.metrics": Need(INSPECT, EVERY_TOPIC)},
-    "tasks": {
-        "tasks.show": Need(INSPECT, _TASKS),
-        **dict.fromkeys(
-            (
-                "tasks.dashboard.index_html",
-                "tasks.dashboard.dashboard_css",
-                "tasks.dashboard.dashboard_js",
-                "tasks.dashboard.chart_js",
-                "tasks.dashboard.stats_js",
-                "tasks.dashboard.words_js",
-                "tasks.dashboard.icon_svg",
-            ),
-            OPEN,
-        ),
-    },
-}
-"""By the dialect, and the endpoint in its application."""

@@ -44,7 +44,7 @@ class Pages:
             await ask_page(app, scope, slash + rest, receive, send)
         elif app is not None and scope["method"] in {"GET", "HEAD"}:
             await respond(send, 308, _to_folder(scope, name))
-        else:  # DELETE /zapq deletes the topic
+        else:  # DELETE /NAME deletes the topic
             await ask_page(self._apps[b""], scope, path, receive, send)
 
     def at_root(self, name: str) -> App:

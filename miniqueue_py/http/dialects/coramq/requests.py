@@ -8,14 +8,13 @@ alone: who acknowledges it means the one that was taken first.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
+from typing import TYPE_CHECKING, ClassVar
 
-from miniqueue_py.broker.administration import Administration
-from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.claim import Claim
 from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.broker.receipts import Receipt
 from miniqueue_py.errors import TopicNotFound
-from miniqueue_py.http.access.access import Access
+from miniqueue_py.http.access.needs import KNOWN, Needs
 from miniqueue_py.http.access.rights import CONSUME, PUBLISH
 from miniqueue_py.http.dialects.busy import Busy, Put, Take, VerbWithBody, Way
 from miniqueue_py.http.dialects.coramq.items import (
@@ -25,10 +24,14 @@ from miniqueue_py.http.dialects.coramq.items import (
     read_object,
     text_in,
 )
+from miniqueue_py.http.dialects.dialect import OpenDialect, Tools
 from miniqueue_py.http.exchange import Answer, Exchange
 from miniqueue_py.http.json_answers import json_answer
 from miniqueue_py.http.json_text import encode, encode_text, longest_request_bytes
 from miniqueue_py.http.names import topic_name
+
+if TYPE_CHECKING:
+    from quart import Blueprint
 
 VISIBILITY_SECONDS = 10.0
 """How long an item may be held, if its topic's policy does not say."""
@@ -41,21 +44,21 @@ def explain_coramq(status: int, text: str, **what: str) -> Answer:
     return json_answer(encode({"status": "error", "message": text, **what}), status)
 
 
-class CoramqQueues:
+class CoramqQueues(OpenDialect):
     """All queues, as requests share them."""
 
-    def __init__(self, broker: Broker, administration: Administration) -> None:
-        self.broker = broker
-        self.administration = administration
+    explain = staticmethod(explain_coramq)
+    needs: ClassVar[Needs] = {"coramq.create": KNOWN}
+
+    def __init__(self, tools: Tools) -> None:
+        self.broker = broker = tools.broker
+        self.administration = tools.administration
         self.in_flight = InFlight()
         broker.receipts.on_deleted.append(self.in_flight.forget)
         self.longest_bytes = longest_request_bytes(broker.limits.max_message_bytes)
         """Of a request."""
         self.topic_name = lru_cache(_KNOWN_NAMES)(topic_name)
-
-    def busy(self, access: Access | None) -> Busy:
-        """Return what is asked for all the time."""
-        return Busy(
+        self.busy = Busy(
             explain_coramq,
             {
                 b"enqueue": Way("POST", PUBLISH, partial(_Enqueue, self)),
@@ -63,8 +66,13 @@ class CoramqQueues:
                 b"acknowledge": Way("POST", CONSUME, partial(_Acknowledge, self)),
             },
             folder=b"queues/",
-            access=access,
+            access=tools.access,
         )
+
+    def pages(self) -> "Blueprint":
+        from miniqueue_py.http.dialects.coramq.pages import coramq_pages  # noqa: PLC0415
+
+        return coramq_pages(self)
 
 
 class _Verb(VerbWithBody):

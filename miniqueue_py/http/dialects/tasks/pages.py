@@ -6,7 +6,7 @@ from miniqueue_py.broker.administration import Overview
 from miniqueue_py.broker.policy import DEFAULT_POLICY
 from miniqueue_py.errors import TopicNotFound
 from miniqueue_py.http.dashboard import dashboard
-from miniqueue_py.http.dialects.options import TASKS
+from miniqueue_py.http.dialects.tasks.dialect import TOPIC
 from miniqueue_py.http.dialects.tasks.requests import TaskQueue
 from miniqueue_py.http.json_bodies import answer
 from miniqueue_py.telemetry.rates import Rates
@@ -26,10 +26,10 @@ class _Stats:
         self._rates = rates
 
     async def show(self) -> Response:
-        overview = self._overview(TASKS)
+        overview = self._overview(TOPIC)
         policy = overview.policy if overview else DEFAULT_POLICY
         held = overview.statistics if overview else None
-        dead_letters = policy.dead_letter_of(TASKS)
+        dead_letters = policy.dead_letter_of(TOPIC)
         dead = self._overview(dead_letters)
         age = overview.oldest_age_seconds if overview and overview.statistics.ready else None
         rates = self._rates.per_second()

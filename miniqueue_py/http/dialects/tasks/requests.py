@@ -9,16 +9,16 @@ the dead letters, unless an operator gave it another one.
 import asyncio
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
-from miniqueue_py.broker.administration import Administration
-from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.broker.policy import DEFAULT_POLICY, Backoff, TopicPolicy
 from miniqueue_py.errors import BadParameter, ShuttingDown
-from miniqueue_py.http.access.access import Access
-from miniqueue_py.http.access.rights import PUBLISH
+from miniqueue_py.http.access.needs import OPEN, Need, Needs
+from miniqueue_py.http.access.rights import INSPECT, PUBLISH
 from miniqueue_py.http.dialects.busy import Busy, Put, Way
-from miniqueue_py.http.dialects.options import TASKS
+from miniqueue_py.http.dialects.dialect import OpenDialect, Tools
+from miniqueue_py.http.dialects.tasks.dialect import TOPIC
 from miniqueue_py.http.exchange import Answer, Exchange
 from miniqueue_py.http.json_answers import json_answer
 from miniqueue_py.http.json_text import (
@@ -28,6 +28,10 @@ from miniqueue_py.http.json_text import (
     parse,
     read_members,
 )
+from miniqueue_py.telemetry.rates import Rates
+
+if TYPE_CHECKING:
+    from quart import Blueprint
 
 POLICY = TopicPolicy(
     lease=300.0,
@@ -51,12 +55,33 @@ _TEXTS = {
 }
 
 
-class TaskQueue:
+class TaskQueue(OpenDialect):
     """The queue, as requests and pages share it."""
 
-    def __init__(self, broker: Broker, administration: Administration) -> None:
-        self.broker = broker
-        self.administration = administration
+    explain = staticmethod(explain_task)
+    needs: ClassVar[Needs] = {
+        "tasks.show": Need(INSPECT, TOPIC),
+        **dict.fromkeys(
+            (
+                "tasks.dashboard.index_html",
+                "tasks.dashboard.dashboard_css",
+                "tasks.dashboard.dashboard_js",
+                "tasks.dashboard.chart_js",
+                "tasks.dashboard.stats_js",
+                "tasks.dashboard.words_js",
+                "tasks.dashboard.icon_svg",
+            ),
+            OPEN,
+        ),
+    }
+    harmless = frozenset({b"/"})
+    """The dashboard, whose figures are elsewhere."""
+
+    def __init__(self, tools: Tools) -> None:
+        self.broker = broker = tools.broker
+        self.administration = tools.administration
+        self._rates = Rates(broker.clock, TOPIC)
+        tools.observers.add(self._rates.observe)
         self.began = broker.clock.monotonic()
         self.longest_bytes = longest_request_bytes(broker.limits.max_message_bytes)
         """Of a request."""
@@ -64,11 +89,13 @@ class TaskQueue:
         self._known: TopicPolicy | None = None
         """The policy that was looked at last, and is one."""
         self._setting: set[asyncio.Task[None]] = set()
-
-    def busy(self, access: Access | None) -> Busy:
-        """Return what is asked for all the time."""
         verbs = {b"task": Way("POST", PUBLISH, partial(_Post, self))}
-        return Busy(explain_task, verbs, topic=TASKS, access=access)
+        self.busy = Busy(explain_task, verbs, topic=TOPIC, access=tools.access)
+
+    def pages(self) -> "Blueprint":
+        from miniqueue_py.http.dialects.tasks.pages import tasks_pages  # noqa: PLC0415
+
+        return tasks_pages(self, self._rates)
 
     def next_id(self) -> str:
         """Return nanoseconds since the epoch, and no number twice."""
@@ -77,7 +104,7 @@ class TaskQueue:
 
     def has_policy(self) -> bool:
         """Tell if anybody gave the topic a policy."""
-        policy = self.administration.policy(TASKS)
+        policy = self.administration.policy(TOPIC)
         if policy is not self._known:
             if replace(policy, is_paused=False) == DEFAULT_POLICY:
                 return False
@@ -95,7 +122,7 @@ class TaskQueue:
 
     async def _set_policy(self, post: "_Post") -> None:
         try:
-            await self.administration.set_policy(TASKS, POLICY)
+            await self.administration.set_policy(TOPIC, POLICY)
         except Exception as error:  # noqa: BLE001  the boundary: nobody else would answer
             post.exchange.fail(error)
         else:
@@ -104,7 +131,7 @@ class TaskQueue:
 
 class _Post(Put):
     explain = staticmethod(explain_task)
-    topic = TASKS
+    topic = TOPIC
 
     def __init__(self, queue: TaskQueue, exchange: Exchange, _segment: bytes) -> None:
         super().__init__(exchange, queue.longest_bytes)
@@ -127,7 +154,7 @@ class _Post(Put):
     def publish(self) -> None:
         """Publish what was read."""
         self.was_asked = True
-        self.broker.publish_one(TASKS, Publication((self._body,)), self._on_stored)
+        self.broker.publish_one(TOPIC, Publication((self._body,)), self._on_stored)
 
     def _on_stored(self, answer: Stored | Exception) -> None:
         if isinstance(answer, Exception):

@@ -9,7 +9,7 @@ from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.broker.storage import TopicStatistics
 from miniqueue_py.errors import TopicNotFound
-from miniqueue_py.http.dialects.options import ZAPQ
+from miniqueue_py.http.dialects.zapq.dialect import TOPIC
 from miniqueue_py.http.dialects.zapq.requests import Counters, ZapqQueue
 from miniqueue_py.http.dialects.zapq.snapshots import ZapqSnapshots
 from miniqueue_py.http.json_bodies import answer, nothing
@@ -64,7 +64,7 @@ class _Pages:
 
     def _statistics(self) -> TopicStatistics:
         try:
-            return self._administration.overview(ZAPQ).statistics
+            return self._administration.overview(TOPIC).statistics
         except TopicNotFound:  # nothing was ever put into it
             return TopicStatistics()
 

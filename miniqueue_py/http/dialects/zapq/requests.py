@@ -7,18 +7,22 @@ or not.
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 from miniqueue_py.broker.admission import Caps
-from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.claim import Claim, Dealt
 from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.errors import MessageTooLong, TopicFull
-from miniqueue_py.http.access.access import Access
-from miniqueue_py.http.access.rights import CONSUME, PUBLISH
+from miniqueue_py.http.access.needs import OPEN, Need, Needs
+from miniqueue_py.http.access.rights import ADMIN, CONSUME, INSPECT, PUBLISH
 from miniqueue_py.http.dialects.busy import Busy, Put, Take, Way
-from miniqueue_py.http.dialects.options import ZAPQ, ZapqOptions
+from miniqueue_py.http.dialects.dialect import OpenDialect, Tools
+from miniqueue_py.http.dialects.zapq.dialect import TOPIC, Zapq
 from miniqueue_py.http.exchange import Answer, Exchange
 from miniqueue_py.http.json_answers import EMPTY, NO_CONTENT
+
+if TYPE_CHECKING:
+    from quart import Blueprint
 
 LONGEST_MESSAGE_BYTES = 128 << 10
 
@@ -49,28 +53,38 @@ class Counters:
     missed: int = 0
 
 
-class ZapqQueue:
+class ZapqQueue(OpenDialect):
     """The queue, as requests and pages share it."""
 
-    def __init__(self, broker: Broker, options: ZapqOptions) -> None:
-        self.broker = broker
+    explain = staticmethod(explain_zapq)
+    needs: ClassVar[Needs] = {
+        **dict.fromkeys(("zapq.clear", "zapq.persist", "zapq.load"), Need(ADMIN, TOPIC)),
+        "zapq.metrics": Need(INSPECT, TOPIC),
+        "zapq.health": OPEN,
+    }
+
+    def __init__(self, tools: Tools, options: Zapq) -> None:
+        self._tools = tools
+        self.broker = broker = tools.broker
         self.options = options
         self.caps = Caps(options.max_msgs, options.max_bytes, _SETTINGS)
         self.longest_bytes = min(LONGEST_MESSAGE_BYTES, broker.limits.max_message_bytes)
         self.counters = Counters()
         self.since = broker.clock.monotonic()
-
-    def busy(self, access: Access | None) -> Busy:
-        """Return what is asked for all the time."""
-        return Busy(
+        self.busy = Busy(
             explain_zapq,
             {
                 b"enqueue": Way("POST", PUBLISH, partial(_Enqueue, self)),
                 b"dequeue": Way("GET", CONSUME, partial(_Dequeue, self)),
             },
-            topic=ZAPQ,
-            access=access,
+            topic=TOPIC,
+            access=tools.access,
         )
+
+    def pages(self) -> "Blueprint":
+        from miniqueue_py.http.dialects.zapq.pages import zapq_pages  # noqa: PLC0415
+
+        return zapq_pages(self, self._tools.administration, self._tools.snapshots)
 
 
 class _PayloadTooLarge(MessageTooLong):
@@ -83,7 +97,7 @@ class _PayloadTooLarge(MessageTooLong):
 
 class _Enqueue(Put):
     explain = staticmethod(explain_zapq)
-    topic = ZAPQ
+    topic = TOPIC
 
     def __init__(self, queue: ZapqQueue, exchange: Exchange, _segment: bytes) -> None:
         super().__init__(exchange, queue.longest_bytes)
@@ -92,7 +106,7 @@ class _Enqueue(Put):
 
     def on_whole(self, body: bytes) -> None:
         self.was_asked = True
-        self.broker.publish_one(ZAPQ, Publication((body,)), self._on_stored, self._queue.caps)
+        self.broker.publish_one(TOPIC, Publication((body,)), self._on_stored, self._queue.caps)
 
     def too_long(self, limit: int) -> MessageTooLong:
         return _PayloadTooLarge(limit)
@@ -115,7 +129,7 @@ class _Dequeue(Take):
         self._queue = queue
 
     def claim(self) -> Claim:
-        return self._queue.broker.claims.take(ZAPQ, 1, 0.0, self._on_taken)
+        return self._queue.broker.claims.take(TOPIC, 1, 0.0, self._on_taken)
 
     def _on_taken(self, taken: Dealt) -> None:
         if isinstance(taken, Exception):

@@ -9,7 +9,7 @@ from quart import Response, request
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.errors import BadParameter, MiniqueueError
-from miniqueue_py.http.dialects.options import ZAPQ, ZapqOptions
+from miniqueue_py.http.dialects.zapq.dialect import TOPIC, Zapq
 from miniqueue_py.http.dialects.zapq.snapshot_files import (
     SnapshotDirectory,
     SnapshotFailed,
@@ -32,7 +32,7 @@ class ZapqSnapshots:
     """Writes the queue to files of one directory, and loads it from them."""
 
     def __init__(
-        self, broker: Broker, snapshots: Snapshots, options: ZapqOptions, longest_bytes: int
+        self, broker: Broker, snapshots: Snapshots, options: Zapq, longest_bytes: int
     ) -> None:
         self._broker = broker
         self._longest_bytes = longest_bytes
@@ -48,7 +48,7 @@ class ZapqSnapshots:
     async def persist(self) -> Response:
         """Write the queue to the file of the query."""
         directory, name = self._find_file()
-        async with self._writing, aclosing(self._snapshots.read(ZAPQ)) as slices:
+        async with self._writing, aclosing(self._snapshots.read(TOPIC)) as slices:
             await directory.write(name, slices)
         return nothing(200)
 
@@ -67,9 +67,9 @@ class ZapqSnapshots:
         await self._load(_nothing())
 
     async def _load(self, slices: AsyncIterable[Sequence[bytes]]) -> None:
-        async with self._broker.receipts.deleting(ZAPQ):
-            loaded = await self._snapshots.load(ZAPQ, slices)
-        self._broker.reports.loaded(ZAPQ, loaded)
+        async with self._broker.receipts.deleting(TOPIC):
+            loaded = await self._snapshots.load(TOPIC, slices)
+        self._broker.reports.loaded(TOPIC, loaded)
 
     def _find_file(self) -> tuple[SnapshotDirectory, str]:
         """Return where the file of the query is. Raises BadParameter and _NoSnapshots."""

@@ -17,7 +17,7 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.gathering import Answer, OnDone
 from miniqueue_py.broker.message import Publication, Stored
 from miniqueue_py.errors import BadParameter, CapReached, MiniqueueError, TopicFull
-from miniqueue_py.http.dialects.options import ZoldyqOptions
+from miniqueue_py.http.dialects.zoldyq.dialect import Zoldyq
 from miniqueue_py.http.json_text import (
     encode_text,
     is_json,
@@ -58,9 +58,7 @@ class Enqueued(NamedTuple):
 class ZoldyqQueues:
     """Puts payloads into queues, and tells what is in them."""
 
-    def __init__(
-        self, broker: Broker, administration: Administration, options: ZoldyqOptions
-    ) -> None:
+    def __init__(self, broker: Broker, administration: Administration, options: Zoldyq) -> None:
         self.broker = broker
         self.administration = administration
         self.options = options

@@ -1,6 +1,7 @@
 """One setting: how it is spelled, read and explained.
 
-Which settings there are is config.py's; how numbers are written is units.py's.
+Which settings there are is config/settings.py's and each dialect's; how numbers are written is
+units.py's.
 
 A parser takes the text of any source and raises ValueError with the end of a
 sentence that begins with that text.
@@ -12,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from miniqueue_py.config.dialect_address import parse_dialects
 from miniqueue_py.database_address import parse_address
 from miniqueue_py.units import parse_duration, parse_size, parse_whole_number
 
@@ -42,6 +42,8 @@ class Setting:
     """The variable by which another system's users know it."""
     chapter: Chapter = ""
     """Of the help, where it stands apart from what everybody may want to know."""
+    is_list: bool = False
+    """True when giving it again adds to it."""
 
     @property
     def variable(self) -> str:
@@ -51,17 +53,13 @@ class Setting:
     def is_switch(self) -> bool:
         return self.parse is switch
 
-    @property
-    def is_list(self) -> bool:
-        """True when giving it again adds to it."""
-        return self.parse in {parse_dialects, host_names, origins}
-
 
 def setting(
-    flag: str, parse: Callable[[str], T], default: str, explanation: str, alias: str = ""
+    flag: str, parse: Callable[[str], T], default: str, explanation: str, *, is_list: bool = False
 ) -> T:
     """Declare a field of Settings, whose value is what `parse` makes."""
-    return _field(Setting(flag, parse, default, explanation, alias), parse(default))
+    about = Setting(flag, parse, default, explanation, is_list=is_list)
+    return _field(about, parse(default))
 
 
 def dialect_setting(
@@ -77,9 +75,12 @@ def limit_setting(flag: str, parse: Callable[[str], T], default: str, explanatio
     return _field(Setting(flag, parse, default, explanation, chapter="limits"), parse(default))
 
 
-def access_setting(flag: str, parse: Callable[[str], T], default: str, explanation: str) -> T:
+def access_setting(
+    flag: str, parse: Callable[[str], T], default: str, explanation: str, *, is_list: bool = False
+) -> T:
     """Declare one by which clients are told apart, or kept out."""
-    return _field(Setting(flag, parse, default, explanation, chapter="access"), parse(default))
+    about = Setting(flag, parse, default, explanation, chapter="access", is_list=is_list)
+    return _field(about, parse(default))
 
 
 def _field(about: Setting, default: T) -> T:

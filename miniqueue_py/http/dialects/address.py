@@ -1,8 +1,8 @@
-"""Which other systems' APIs are spoken, and where one is served on a port of its own."""
+"""Where a dialect is served on a port of its own."""
 
 from typing import NamedTuple
 
-DIALECTS = ("zapq", "coramq", "zoldyq", "tasks")
+from miniqueue_py.http.dialects.known import NAMES
 
 LOOPBACK = "127.0.0.1"
 """Those systems speak in clear: nobody else hears it unless an address is given."""
@@ -30,8 +30,8 @@ def _parse(text: str) -> DialectAddress:
     name, equals, where = text.partition("=")
     if not equals:
         raise ValueError("is not NAME=PORT or NAME=HOST:PORT, such as zapq=8081")
-    if name not in DIALECTS:
-        raise ValueError(f"names none of {', '.join(DIALECTS)}")
+    if name not in NAMES:
+        raise ValueError(f"names none of {', '.join(NAMES)}")
     host, _, port = where.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not (port.isascii() and port.isdigit() and int(port) <= HIGHEST_PORT):
