@@ -30,7 +30,7 @@ from miniqueue_py.http.problems import _STATUSES
 from miniqueue_py.protocol import commands, options
 from miniqueue_py.protocol.batch import ROOM_FOR_THE_REST
 from miniqueue_py.protocol.codes import all_codes
-from miniqueue_py.protocol.commands import Refused, Verb, invalid_delivery
+from miniqueue_py.protocol.commands import BadCommand, Verb, invalid_delivery
 from miniqueue_py.protocol.json_stream import LONGEST_STRING
 from miniqueue_py.protocol.lines import full_credit_line
 from miniqueue_py.protocol.topics import REASONS
@@ -70,7 +70,7 @@ def test_the_example_of_a_settings_file_loads(tmp_path: Path) -> None:
 
 
 def test_every_error_of_a_stream_is_in_the_protocol_with_what_becomes_of_the_stream() -> None:
-    refusals = [each for each in vars(commands).values() if isinstance(each, Refused)]
+    refusals = [each for each in vars(commands).values() if isinstance(each, BadCommand)]
     settlements = [
         errors.NotInFlight("ACK"),
         errors.NoSuchDelivery("ACK", 17),
@@ -275,7 +275,7 @@ def test_every_decision_that_is_logged_is_in_the_table() -> None:
     assert {decision.value for decision in Decision} <= set(re.findall(r"`([a-z]+)`", row))
 
 
-def fate(refused: Refused) -> tuple[str, str]:
+def fate(refused: BadCommand) -> tuple[str, str]:
     return refused.error, "ends" if refused.ends_stream else "stays open"
 
 

@@ -30,14 +30,14 @@ _TOKEN_BYTES = 12
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
-class Receipt(NamedTuple):
+class ReceivedDelivery(NamedTuple):
     """A delivery, and the word that settles it."""
 
     receipt: str
     delivery: Delivery
 
 
-OnReceived = Callable[[Sequence[Receipt] | Exception], None]
+OnReceived = Callable[[Sequence[ReceivedDelivery] | Exception], None]
 
 
 class _Share:
@@ -90,7 +90,7 @@ class Receipts:
 
     def hand_out(
         self, topic: str, deliveries: Sequence[Delivery], lease_seconds: float, client: str
-    ) -> Sequence[Receipt]:
+    ) -> Sequence[ReceivedDelivery]:
         """Return deliveries with their receipts, each good for that long."""
         receipts: dict[str, Delivery] = {}
         size = 0
@@ -112,7 +112,7 @@ class Receipts:
         self._leases.start(receipts, lease_seconds, now)
         if now + lease_seconds < self._look.at:
             self._look.bring_forward(now + lease_seconds)
-        return list(map(Receipt._make, receipts.items()))
+        return list(map(ReceivedDelivery._make, receipts.items()))
 
     def settle(
         self, topic: str, receipts: Sequence[str], decision: Decision, delay_seconds: float = 0.0

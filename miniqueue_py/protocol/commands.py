@@ -87,24 +87,24 @@ class Sync:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class BadCommand:
     """Not a command; `ends_stream` as in MiniQueue, which goes on after an unknown word."""
 
     error: str
     ends_stream: bool
 
 
-Command = Init | Credit | Settle | Sync | Refused
+Command = Init | Credit | Settle | Sync | BadCommand
 
-UNRECOGNISED = Refused("unrecognised command received", ends_stream=False)
-TOO_FEW_ARGUMENTS = Refused("too few arguments provided to DACK", ends_stream=True)
-INVALID_DURATION = Refused("invalid DACK duration argument at position [1]", ends_stream=True)
-INVALID_INIT_CREDIT = Refused("invalid INIT credit argument at position [1]", ends_stream=True)
-TOO_FEW_CREDIT_ARGUMENTS = Refused("too few arguments provided to CREDIT", ends_stream=True)
-INVALID_CREDIT = Refused("invalid CREDIT credit argument at position [1]", ends_stream=True)
-TOO_FEW_SYNC_ARGUMENTS = Refused("too few arguments provided to SYNC", ends_stream=False)
-INVALID_SYNC = Refused("invalid SYNC number argument at position [1]", ends_stream=False)
-UNDECODABLE = Refused("error decoding command", ends_stream=True)
+UNRECOGNISED = BadCommand("unrecognised command received", ends_stream=False)
+TOO_FEW_ARGUMENTS = BadCommand("too few arguments provided to DACK", ends_stream=True)
+INVALID_DURATION = BadCommand("invalid DACK duration argument at position [1]", ends_stream=True)
+INVALID_INIT_CREDIT = BadCommand("invalid INIT credit argument at position [1]", ends_stream=True)
+TOO_FEW_CREDIT_ARGUMENTS = BadCommand("too few arguments provided to CREDIT", ends_stream=True)
+INVALID_CREDIT = BadCommand("invalid CREDIT credit argument at position [1]", ends_stream=True)
+TOO_FEW_SYNC_ARGUMENTS = BadCommand("too few arguments provided to SYNC", ends_stream=False)
+INVALID_SYNC = BadCommand("invalid SYNC number argument at position [1]", ends_stream=False)
+UNDECODABLE = BadCommand("error decoding command", ends_stream=True)
 
 _VERBS = {str(verb): verb for verb in Verb if verb is not Verb.DACK}
 """The words whose arguments are deliveries and nothing else."""
@@ -127,9 +127,9 @@ _AT_ONCE = {
 """Chunks that are one command and nothing else: as a rule `"ACK"`, with a newline or without."""
 
 
-def invalid_delivery(verb: Verb, position: int) -> Refused:
+def invalid_delivery(verb: Verb, position: int) -> BadCommand:
     """Return the refusal of an argument that is no delivery id; positions count from 1."""
-    return Refused(
+    return BadCommand(
         f"invalid {verb.value} delivery argument at position [{position}]", ends_stream=False
     )
 

@@ -8,7 +8,7 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.claim import Claim
 from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.message import Publication, Stored
-from miniqueue_py.broker.receipts import Receipt
+from miniqueue_py.broker.receipts import ReceivedDelivery
 from miniqueue_py.broker.settling import Decision
 from miniqueue_py.broker.storage import Storage
 from miniqueue_py.broker.subscriber import Subscriber
@@ -46,7 +46,7 @@ async def receive(  # noqa: PLR0913, PLR0917  as the broker does
     wait_seconds: float = 0,
     lease_seconds: float | None = None,
     client: str = "",
-) -> Sequence[Receipt]:
+) -> Sequence[ReceivedDelivery]:
     """Wait for what is received; who is cancelled meanwhile gives his claim up."""
     return await _answer(
         lambda on_done: broker.claims.receive(

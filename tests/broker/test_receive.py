@@ -11,7 +11,7 @@ from miniqueue_py.broker.administration import Administration
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.policy import TopicPolicy
-from miniqueue_py.broker.receipts import Receipt
+from miniqueue_py.broker.receipts import ReceivedDelivery
 from miniqueue_py.errors import ShuttingDown
 from miniqueue_py.storage.bounds import EXPIRED_AT_ONCE
 from miniqueue_py.storage.memory import MemoryStorage
@@ -29,7 +29,7 @@ from tests.broker.scenes import (
 
 pytestmark = pytest.mark.anyio
 
-Receiving = asyncio.Task[Sequence[Receipt]]
+Receiving = asyncio.Task[Sequence[ReceivedDelivery]]
 
 
 async def begin_to_receive(
@@ -231,7 +231,7 @@ async def test_what_is_asked_for_in_one_turn_is_dealt_in_the_order_of_the_claims
     told: list[tuple[str, list[bytes]]] = []
     for name, limit in (("one", 1), ("two", 1), ("many", 3), ("last", 1), ("none", 1)):
 
-        def on_done(received: Sequence[Receipt] | Exception, name: str = name) -> None:
+        def on_done(received: Sequence[ReceivedDelivery] | Exception, name: str = name) -> None:
             assert not isinstance(received, Exception)
             told.append((name, [each.delivery.message.body for each in received]))
 

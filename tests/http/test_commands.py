@@ -10,7 +10,7 @@ from miniqueue_py.broker.delivery import Delivery
 from miniqueue_py.broker.subscriber import Subscriber
 from miniqueue_py.http.native.commands import delivery_lines, obey, work_of
 from miniqueue_py.protocol.codes import line_of
-from miniqueue_py.protocol.commands import Refused, Sync, parse_command
+from miniqueue_py.protocol.commands import BadCommand, Sync, parse_command
 from tests.http.streaming import Wire
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +35,7 @@ async def subscriber(wire: Wire) -> AsyncIterator[Subscriber]:
 
 def say(wire: Wire, subscriber: Subscriber, text: str) -> bytes:
     command = parse_command(text)
-    assert not isinstance(command, Refused | Sync)
+    assert not isinstance(command, BadCommand | Sync)
     return b"".join(map(line_of, obey(subscriber, wire.clock, command)))
 
 

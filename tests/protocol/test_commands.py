@@ -12,11 +12,11 @@ from miniqueue_py.protocol.commands import (
     TOO_FEW_CREDIT_ARGUMENTS,
     UNDECODABLE,
     UNRECOGNISED,
+    BadCommand,
     Command,
     CommandReader,
     Credit,
     Init,
-    Refused,
     Settle,
     Verb,
     invalid_delivery,
@@ -176,7 +176,7 @@ def test_argument_that_is_no_delivery_is_named_by_its_position_and_ends_no_strea
 
 
 def test_refusals_read_as_miniqueue_writes_them() -> None:
-    assert invalid_delivery(Verb.DEAD, 3) == Refused(
+    assert invalid_delivery(Verb.DEAD, 3) == BadCommand(
         "invalid DEAD delivery argument at position [3]", ends_stream=False
     )
     assert INVALID_INIT_CREDIT.error == "invalid INIT credit argument at position [1]"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.claim import Claim
-from miniqueue_py.broker.receipts import Receipt
+from miniqueue_py.broker.receipts import ReceivedDelivery
 from miniqueue_py.broker.settling import Decision
 from miniqueue_py.errors import BadParameter, MessageTooLong
 from miniqueue_py.http.claiming import Claiming
@@ -94,7 +94,7 @@ class Receive(Claiming):
             "lease", None, least=SHORTEST_LEASE_SECONDS, most=LONGEST_LEASE_SECONDS
         )
 
-    def _on_received(self, received: Sequence[Receipt] | Exception) -> None:
+    def _on_received(self, received: Sequence[ReceivedDelivery] | Exception) -> None:
         if isinstance(received, Exception):
             self.exchange.fail(received)
         elif received:

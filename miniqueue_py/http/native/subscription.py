@@ -24,7 +24,7 @@ from miniqueue_py.http.native.syncs import Syncs
 from miniqueue_py.http.native.waiting import WaitingCommands
 from miniqueue_py.http.problems import FAILED
 from miniqueue_py.protocol.codes import BAD_COMMAND, line_of
-from miniqueue_py.protocol.commands import Command, CommandReader, Refused, Sync
+from miniqueue_py.protocol.commands import BadCommand, Command, CommandReader, Sync
 from miniqueue_py.protocol.lines import closing_line, error_line, expired_line
 
 MAX_WAITING_COMMANDS = 1000
@@ -217,7 +217,7 @@ class Subscription(Handler):
         return lines
 
     def _obey(self, command: Command) -> bytes:
-        if isinstance(command, Refused):
+        if isinstance(command, BadCommand):
             self._work_done += 1
             line = error_line(command.error, BAD_COMMAND if self._knows_more else None)
             if not command.ends_stream:

@@ -36,7 +36,7 @@ class Unservable(Exception):
         """Nothing was begun that it is about."""
 
 
-class Line(NamedTuple):
+class RequestLine(NamedTuple):
     """A request line."""
 
     method: bytes
@@ -54,7 +54,7 @@ def check_beginning(beginning: bytes) -> None:
         raise Unservable(400, "this is no request of HTTP/1.1")
 
 
-def read_line(head: bytes) -> Line:
+def read_line(head: bytes) -> RequestLine:
     """Return the request line of a whole head. Raises Unservable."""
     if len(head) > MOST_HEAD_BYTES or head.count(b"\r\n") > MOST_FIELDS + 2:
         text = f"a head of more than {MOST_FIELDS} fields or {MOST_HEAD_BYTES} bytes is not read"
@@ -70,7 +70,7 @@ def read_line(head: bytes) -> Line:
     if b"#" in target:
         raise Unservable(400, "the target of a request has no fragment")
     path, _, query = target.partition(b"?")
-    return Line(method, path, query, "1.1" if minor == b"1" else "1.0")
+    return RequestLine(method, path, query, "1.1" if minor == b"1" else "1.0")
 
 
 def _origin_form(method: bytes, target: bytes) -> bytes:

@@ -12,7 +12,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from miniqueue_py.http.exchange import Header
 from miniqueue_py.http.servers.http1_heads import (
     KNOWN_METHODS,
-    Line,
+    RequestLine,
     Unservable,
     check_beginning,
     check_fields,
@@ -27,7 +27,7 @@ _END = b"\r\n\r\n"
 class Head(NamedTuple):
     """All of a request but its body."""
 
-    line: Line
+    line: RequestLine
     headers: list[Header]
     is_kept: bool
     """The client would have the connection stay."""
@@ -123,7 +123,7 @@ class Http1Parser:
             return wishes
         return set()
 
-    def _check(self, line: Line, upgrades: set[bytes]) -> Head:
+    def _check(self, line: RequestLine, upgrades: set[bytes]) -> Head:
         headers, self._headers = self._headers, []
         fields = dict(headers)
         check_fields(fields, headers, line.version)

@@ -5,7 +5,7 @@ from operator import attrgetter
 
 from miniqueue_py.broker.lifecycle import Move, State
 from miniqueue_py.storage import fates
-from miniqueue_py.storage.memory.alarms import Alarms
+from miniqueue_py.storage.memory.due_entries import DueEntries
 from miniqueue_py.storage.memory.shelf import Entry, Shelf
 
 
@@ -14,8 +14,8 @@ class Timetable:
 
     def __init__(self, on_ready: Callable[[str], None]) -> None:
         self._on_ready = on_ready
-        self._delays = Alarms(attrgetter("position"), _is_due)
-        self._expiries = Alarms(attrgetter("rank"), _is_over)
+        self._delays = DueEntries(attrgetter("position"), _is_due)
+        self._expiries = DueEntries(attrgetter("rank"), _is_over)
         self.expired = 0
         """Of all topics, since the start."""
         self._at: float | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from miniqueue_py.broker.claim import Claim
 from miniqueue_py.broker.message import Publication, Stored
-from miniqueue_py.broker.receipts import Receipt
+from miniqueue_py.broker.receipts import ReceivedDelivery
 from miniqueue_py.errors import TopicNotFound
 from miniqueue_py.http.access.needs import KNOWN, Needs
 from miniqueue_py.http.access.rights import CONSUME, PUBLISH
@@ -138,7 +138,7 @@ class _Dequeue(_Verb, Take):
             self.topic, 1, 0.0, self._on_received, self._seconds, client
         )
 
-    def _on_received(self, received: Sequence[Receipt] | Exception) -> None:
+    def _on_received(self, received: Sequence[ReceivedDelivery] | Exception) -> None:
         if isinstance(received, Exception):
             self.exchange.fail(received)
             return

@@ -10,10 +10,10 @@ _Alarm = tuple[int, int, Any, Entry]
 """An instant, and what keeps the order among equal ones: the topic's number and a place."""
 
 FEW = 1000
-"""Alarms that are no trouble, whatever they are worth."""
+"""Entries that are no trouble, whatever they are worth."""
 
 
-class Alarms:
+class DueEntries:
     """A heap of entries that come up at an instant.
 
     One that does not count any more is not looked for. It is passed over when
