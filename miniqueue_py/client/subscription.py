@@ -11,26 +11,22 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote, urlencode
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from miniqueue_py.client import heartbeats
-from miniqueue_py.client.backoff import Backoff
 from miniqueue_py.client.delivery import Delivery
-from miniqueue_py.client.errors import ClientClosed, Misuse, NoAnswer, RightMissing
+from miniqueue_py.client.errors import ClientClosed, Misuse, NoAnswer
 from miniqueue_py.client.http2.requests import Requests
 from miniqueue_py.client.session import Session
+from miniqueue_py.client.sessions import Sessions
 from miniqueue_py.client.threads import Owner
 from miniqueue_py.errors import (
     BadParameter,
     ConnectionLost,
     MiniqueueError,
-    TopicNotFound,
-    Unavailable,
 )
-from miniqueue_py.protocol.topics import Topic
 
 log = logging.getLogger("miniqueue.client")
 
@@ -58,20 +54,14 @@ class Subscription:
         self._requests = requests
         self._owner = owner
         self._topic = topic
-        self._credit = credit
         self._lease = lease
-        terms = {"heartbeat": f"{heartbeats.HEARTBEAT_SECONDS:g}s"}
-        if lease is not None:
-            terms["lease"] = f"{lease:.3f}s"
-        self._path = f"/subscribe/{quote(topic, safe='')}?{urlencode(terms)}"
+        self._sessions = Sessions(requests, owner, topic, credit=credit, lease=lease)
         self._session: Session | None = None
         self._ready: deque[Delivery] = deque()
         self._receiving: anyio.Lock | None = None
         self._keeping = anyio.CancelScope()
         self._was_entered = False
         self._is_paused = False
-        self._backoff = Backoff()
-        self._last_problem: Unavailable | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self._receiving is None else "open" if self._session else "away"
@@ -85,10 +75,10 @@ class Subscription:
         seconds = self._requests.timeout_seconds
         try:
             with anyio.fail_after(seconds):
-                self.lease = self._lease or await self._lease_of_policy()
-                self._session = await self._open()
+                self.lease = self._lease or await self._sessions.lease_of_policy()
+                self._session = await self._sessions.open(has_leases=self.lease is not None)
         except TimeoutError as error:
-            raise NoAnswer(seconds, self._last_problem) from error
+            raise NoAnswer(seconds, self._sessions.last_problem) from error
         self._receiving = anyio.Lock()
         self._requests.connections.start_soon(self._keep, self.lease)
         return self
@@ -120,16 +110,6 @@ class Subscription:
                 await session.wait_ended()
                 return
             session.drop()
-
-    async def _lease_of_policy(self) -> float | None:
-        """Return the lease that the topic gives who asks for none."""
-        path = f"/topics/{quote(self._topic, safe='')}"
-        try:
-            answer = await self._requests.ask("GET", path, topic=self._topic)
-        except (TopicNotFound, RightMissing):  # what is missing the subscription is told itself
-            return None
-        lease: float | None = answer.read(lambda told: Topic.of(told).policy["lease"])
-        return lease
 
     async def _keep(self, lease: float | None) -> None:
         """Look after the stream until the block ends."""
@@ -267,10 +247,10 @@ class Subscription:
                 self._session = None
                 session.drop()
                 if not session.has_received:
-                    await anyio.sleep(self._backoff.next_seconds())
+                    await anyio.sleep(self._sessions.backoff.next_seconds())
             else:
                 if session.has_received:
-                    self._backoff.reset()
+                    self._sessions.backoff.reset()
 
     def _open_lock(self) -> anyio.Lock:
         """Return what those hold who read the stream. Raises ClientClosed."""
@@ -281,32 +261,10 @@ class Subscription:
     async def _come_back(self) -> Session:
         if self._is_paused:
             await anyio.sleep_forever()
-        session = await self._open()
+        session = await self._sessions.open(has_leases=self.lease is not None)
         if self._receiving is None:
             session.drop()
         self._open_lock()
         self._session = session
         log.info("subscribed to %r again", self._topic)
-        return session
-
-    async def _open(self) -> Session:
-        """Subscribe, and try again for as long as that may help."""
-        while True:
-            try:
-                return await self._open_once()
-            except Unavailable as error:
-                self._last_problem = error
-                await self._requests.wait_to_repeat(error, self._backoff)
-
-    async def _open_once(self) -> Session:
-        stream = await self._requests.connections.open_stream("POST", self._path)
-        try:
-            session = Session(
-                stream, self._topic, self._credit, self._owner, has_leases=self.lease is not None
-            )
-            await self._requests.wait_accepted(stream)
-        except BaseException:
-            stream.close()
-            raise
-        self._backoff.reset()
         return session

@@ -17,7 +17,7 @@ from miniqueue_py.client.errors import BadHandler
 from miniqueue_py.client.worker.handlers import Attempt
 from miniqueue_py.client.worker.outcomes import Unreadable
 from miniqueue_py.client.worker.task_handlers import LEASE_SECONDS, TOPIC, TaskFunctions
-from miniqueue_py.http.dialects import options
+from miniqueue_py.http.dialects.tasks import dialect
 from miniqueue_py.http.dialects.tasks import requests as tasks
 from tests.client.waiting import publish_all, wait_counts, wait_until
 from tests.client.workshop import at_work, logged
@@ -62,7 +62,7 @@ def function_taking(annotation: Any, seen: list[Any]) -> Callable[..., Any]:
 
 
 async def test_what_the_broker_calls_it_is_what_workers_do() -> None:
-    assert TOPIC == options.TASKS
+    assert TOPIC == dialect.TOPIC
     assert tasks.POLICY.lease == LEASE_SECONDS
 
 
