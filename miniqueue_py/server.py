@@ -20,7 +20,6 @@ from miniqueue_py.config.settings import Settings
 from miniqueue_py.database_address import parse_address
 from miniqueue_py.descriptors import most_connections, open_the_files_we_may
 from miniqueue_py.errors import BadSetting, NotSynced, StorageUnavailable
-from miniqueue_py.event_loop import loop_factory
 from miniqueue_py.freed_memory import give_memory_back, settle_memory
 from miniqueue_py.http.access.opening import Issuer, open_access
 from miniqueue_py.http.browsers import Browsers
@@ -28,6 +27,7 @@ from miniqueue_py.http.dialects.dialect import Tools
 from miniqueue_py.http.doors import Desk, Doors
 from miniqueue_py.http.listener import Credentials
 from miniqueue_py.http.native.batch import FAREWELL_SECONDS
+from miniqueue_py.http.servers.accepting import new_loop
 from miniqueue_py.http.servers.connections import ConnectionLimits, Connections
 from miniqueue_py.http.servers.hypercorn import run_hypercorn
 from miniqueue_py.http.servers.tls_context import new_tls
@@ -62,7 +62,7 @@ def run(
     """
     codec_name()  # told here if it is wrong, and not to the first client
     open_the_files_we_may()
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(_serve(settings, development_certificates, on_listening))
 
 
@@ -76,10 +76,10 @@ async def _serve(
         stack.enter_context(
             nothing_left_if_refused(_made_at_start(settings, development_certificates))
         )
-        connections = Connections(_connection_limits(settings))
+        connections = Connections(_connection_limits(settings), _tell_full)
         browsers = Browsers(_names(settings), origins=settings.allow_origins)
         connections.foreign = browsers.refused
-        tls = new_tls(connections, settings.tls_min)
+        tls = new_tls(settings.tls_min)
 
         def hear(presented: Presented) -> None:
             browsers.set_names([*_names(settings), *presented.hosts])
@@ -178,6 +178,10 @@ def _tell_failed(path: str, error: Exception) -> None:
     log.error("request.failed", path=path, exc_info=error)
 
 
+def _tell_full(limit: str, connections: int) -> None:
+    log.warning("connections.full", limit=limit, open=connections)
+
+
 @asynccontextmanager
 async def _open_desk(settings: Settings, connections: Connections) -> AsyncIterator[Desk]:
     """Open everything that doors stand in front of."""
@@ -219,8 +223,10 @@ async def _open_desk(settings: Settings, connections: Connections) -> AsyncItera
 
 
 def _connection_limits(settings: Settings) -> ConnectionLimits:
+    """Return them; the store keeps descriptors of its own, whatever clients open."""
+    room = most_connections()
     return ConnectionLimits(
-        connections=settings.max_connections or most_connections(),
+        connections=min(settings.max_connections or room, room),
         connections_per_address=settings.max_connections_per_address,
         keepalive_seconds=settings.keepalive_seconds,
     )

@@ -49,9 +49,10 @@ def test_the_table_has_the_limits_of_the_code() -> None:
     settings = http2_limits.SETTINGS
     windows = (settings[codec.INITIAL_WINDOW_SIZE], http2_limits.CONNECTION_WINDOW_BYTES)
     expected = {
-        "connections of all ports, with those in their handshake": (
+        "connections of all ports, with those in their handshake; more wait until one ends": (
             f"less {KEPT_DESCRIPTORS:,} for the store"
         ),
+        "descriptors of the process or the machine; connections wait until one is free": "system",
         "a TLS handshake": f"{hypercorn.HANDSHAKE_SECONDS:g} s",
         "silence behind it": f"{hypercorn.FIRST_BYTE_SECONDS:g} s",
         "the first SETTINGS of HTTP/2, with its preface": (

@@ -37,6 +37,8 @@ class RunningBroker:
     ) -> None:
         self.directory = directory
         self.ca = certificates.authority
+        self.under: Sequence[str] = ()
+        """A command that runs it, such as prlimit."""
         self._start_timeout = start_timeout
         self._command = [sys.executable, "-m", program]
         self._command += ["-host", "127.0.0.1", "-port", "0", "-db"]
@@ -70,7 +72,7 @@ class RunningBroker:
         """Start the process and wait until it accepts connections."""
         since = len(self._lines)
         self._process = subprocess.Popen(
-            self._command,
+            [*self.under, *self._command],
             cwd=PROJECT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -4,8 +4,9 @@ What is bounded for each connection is bounded for all of them too, because an
 attacker opens many. Each limit that strikes is counted by its name.
 """
 
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +28,7 @@ class ConnectionLimits:
 LIMITS = (
     "connections",
     "connections_per_address",
+    "descriptors",
     "first_byte",
     "first_settings",
     "head",
@@ -51,6 +53,10 @@ MOST_KEPT_BYTES = 1 << 28
 """Of request bodies that are not whole, by all connections: past these no more is let come."""
 
 
+TOLD_AGAIN_SECONDS = 60.0
+"""Between two lines of the log that tell that there is no room."""
+
+
 class Connection(Protocol):
     """A connection that was handed over by the server."""
 
@@ -66,8 +72,15 @@ class Connection(Protocol):
 class Connections:
     """The connections that are open, and the sums that bound them."""
 
-    def __init__(self, limits: ConnectionLimits) -> None:
+    def __init__(
+        self,
+        limits: ConnectionLimits,
+        on_full: Callable[[str, int], None] = lambda _limit, _open: None,
+    ) -> None:
         self.limits = limits
+        self._on_full = on_full
+        """Hears of a limit at which connections wait, and how many are open: once in a while."""
+        self._told_full = -TOLD_AGAIN_SECONDS
         self.certificate_expires_at: float | None = None
         """By the wall clock, if there is one to be shown."""
         self.foreign: Mapping[str, int] = {}
@@ -100,18 +113,26 @@ class Connections:
         """Count that a limit was reached."""
         self._struck[limit] += 1
 
-    def has_room(self, address: str) -> bool:
-        """Tell if another connection may be served to that address; count it if not."""
-        limits = self.limits
-        if limits.connections and len(self._open) + self.arriving >= limits.connections:
-            self.note_struck("connections")
-        elif (
-            limits.connections_per_address
-            and self._by_address[address] >= limits.connections_per_address
-        ):
-            self.note_struck("connections_per_address")
-        else:
+    @property
+    def has_room(self) -> bool:
+        """False while those who come have to wait."""
+        most = self.limits.connections
+        return not most or len(self._open) + self.arriving < most
+
+    def note_full(self, limit: str) -> None:
+        """Take note that connections wait because of a limit."""
+        self.note_struck(limit)
+        now = time.monotonic()
+        if now - self._told_full >= TOLD_AGAIN_SECONDS:
+            self._told_full = now
+            self._on_full(limit, len(self._open))
+
+    def is_welcome(self, address: str) -> bool:
+        """Tell if that address may have another connection; count it if not."""
+        most = self.limits.connections_per_address
+        if not most or self._by_address[address] < most:
             return True
+        self.note_struck("connections_per_address")
         return False
 
     def add(self, connection: Connection, address: str) -> None:

@@ -1,4 +1,6 @@
-"""Hypercorn accepts, speaks TLS and ALPN, and hands each connection over to ours.
+"""Hypercorn serves a port, speaks TLS and ALPN, and hands each connection over to ours.
+
+How many are accepted is the loop's affair: see accepting.py.
 
 What of other libraries is touched that they do not call public:
 
@@ -17,9 +19,10 @@ from typing import Any, cast
 
 from hypercorn.asyncio import run, serve
 from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.config import Config
+from hypercorn.config import Config, Sockets
 
 from miniqueue_py.http.door import Door
+from miniqueue_py.http.servers.accepting import CountedListener
 from miniqueue_py.http.servers.connections import Connections
 from miniqueue_py.http.servers.http1_connection import Http1Connection
 from miniqueue_py.http.servers.http2_connection import Http2Connection
@@ -88,7 +91,7 @@ class DoorConfig(Config):
 
     door: Door
     connections: Connections
-
+    listeners: Sequence[CountedListener]
     tls: ssl.SSLContext | None
 
     @property
@@ -97,6 +100,10 @@ class DoorConfig(Config):
 
     def create_ssl_context(self) -> ssl.SSLContext | None:
         return self.tls
+
+    def create_sockets(self) -> Sockets:
+        listeners: list[socket.socket] = [*self.listeners]
+        return Sockets(listeners, [], []) if self.ssl_enabled else Sockets([], listeners, [])
 
 
 def make_config(
@@ -108,7 +115,7 @@ def make_config(
     """Return the settings for bound sockets, which are the server's from now on."""
     config = DoorConfig()
     config.door, config.connections, config.tls = door, connections, tls
-    config.bind = [f"fd://{listener.detach()}" for listener in listeners]
+    config.listeners = [CountedListener.over(each, connections) for each in listeners]
     config.backlog = 1024
     config.ssl_handshake_timeout = HANDSHAKE_SECONDS
     config.graceful_timeout = 2 * (GRACE_SECONDS + CUT_SECONDS)
@@ -126,7 +133,7 @@ class HandingOver(TCPServer):
         transport = cast("asyncio.Transport", self.writer.transport)
         client = _address_of(transport)
         try:
-            if not self.config.connections.has_room(client[0]):
+            if not self.config.connections.is_welcome(client[0]):
                 return
             self.config.connections.arriving += 1
             try:

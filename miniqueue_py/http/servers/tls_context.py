@@ -10,11 +10,7 @@ from typing import Any, Literal
 
 from miniqueue_py.http.listener import Credentials
 from miniqueue_py.http.problems import problem
-from miniqueue_py.http.servers.connections import Connections
 from miniqueue_py.http.servers.http1_exchange import error_answer
-
-_NOBODY = ""
-"""An address is counted when it is known."""
 
 NEEDS_TLS = "this port speaks TLS: ask for https://, and trust the broker's certificate"
 
@@ -31,7 +27,6 @@ class ServerTls(ssl.SSLContext):
     A connection keeps what it began with.
     """
 
-    connections: Connections
     minimum: ssl.TLSVersion
     _current: ssl.SSLContext
 
@@ -56,14 +51,12 @@ class ServerTls(ssl.SSLContext):
         wrapped = self._current.wrap_bio(incoming, outgoing, *more, **named)
         assert isinstance(wrapped, _Object)  # noqa: S101  `show` says so
         wrapped.incoming, wrapped.outgoing = incoming, outgoing
-        wrapped.connections = self.connections
         return wrapped
 
 
-def new_tls(connections: Connections, minimum: Literal["1.2", "1.3"] = "1.2") -> ServerTls:
+def new_tls(minimum: Literal["1.2", "1.3"] = "1.2") -> ServerTls:
     """Return one that shows nothing yet."""
     tls = ServerTls(ssl.PROTOCOL_TLS_SERVER)
-    tls.connections = connections
     tls.minimum = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[minimum]
     return tls
 
@@ -71,17 +64,9 @@ def new_tls(connections: Connections, minimum: Literal["1.2", "1.3"] = "1.2") ->
 class _Object(ssl.SSLObject):
     incoming: ssl.MemoryBIO
     outgoing: ssl.MemoryBIO
-    connections: Connections
-    _is_looked_at = _is_clear = _is_begun = _is_counted = False
+    _is_looked_at = _is_clear = False
 
     def do_handshake(self) -> None:
-        if not self._is_begun:
-            self._is_begun = True
-            # A socket that says nothing takes a descriptor too, and the store needs some.
-            if not self.connections.has_room(_NOBODY):
-                raise ssl.SSLError("there are too many connections")
-            self._is_counted = True
-            self.connections.arriving += 1
         if self.incoming.pending and not self._is_looked_at:
             self._is_looked_at = True
             first = self.incoming.read()
@@ -95,12 +80,3 @@ class _Object(ssl.SSLObject):
             self.incoming.read()
             raise ssl.SSLWantReadError
         super().do_handshake()
-        self._end_arriving()
-
-    def _end_arriving(self) -> None:
-        if self._is_counted:
-            self._is_counted = False
-            self.connections.arriving -= 1
-
-    # However a handshake ends: nothing else tells of one that was given up.
-    __del__ = _end_arriving
