@@ -3,13 +3,13 @@
 The time is measured by `python -m benchmarks timing`, on a quiet machine.
 """
 
-import sys
 from types import FrameType
 
 import pytest
 
 from benchmarks.token_timing import SHARED, like
 from miniqueue_py.http.access.secrets import Digests, digest_of, new_secret
+from tests.profiling import profiled
 
 
 def calls_of(digests: Digests[str], secret: bytes) -> list[str]:
@@ -20,11 +20,8 @@ def calls_of(digests: Digests[str], secret: bytes) -> list[str]:
             name = frame.f_code.co_name if event == "call" else getattr(called, "__name__", "")
             calls.append(f"{event} {name}")
 
-    sys.setprofile(note)
-    try:
+    with profiled(note):
         digests.find(secret)
-    finally:
-        sys.setprofile(None)
     return calls
 
 

@@ -1,13 +1,12 @@
 """How many calls our code makes: the one figure that no machine changes."""
 
-import gc
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 import miniqueue_py
+from tests.profiling import profiled
 
 _OURS = str(Path(miniqueue_py.__file__).parent)
 
@@ -44,11 +43,5 @@ class Calls:
 def counted() -> Iterator[Calls]:
     """Count what is called in this thread until the block ends."""
     calls = Calls()
-    before = sys.getprofile()
-    gc.disable()  # what it collects may call code of ours
-    sys.setprofile(calls._note)
-    try:
+    with profiled(calls._note):
         yield calls
-    finally:
-        sys.setprofile(before)
-        gc.enable()

@@ -5,7 +5,6 @@ from the route to the answer. Before there were handlers each cost some 500.
 """
 
 import json
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from miniqueue_py.storage import open_storage
 from miniqueue_py.testing.clock import ManualClock
 from tests.dialects.desk import Booth
 from tests.http.exchanges import Exchange
+from tests.profiling import profiled
 
 pytestmark = pytest.mark.anyio
 
@@ -33,11 +33,8 @@ class Calls:
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        sys.setprofile(self._note)
-        try:
+        with profiled(self._note):
             yield
-        finally:
-            sys.setprofile(None)
 
     def _note(self, frame: FrameType, event: str, _about: object) -> None:
         if event == "call":

@@ -1,6 +1,5 @@
 """What the hot paths of the doors cost, in calls: the one figure that no machine changes."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -14,6 +13,7 @@ from tests.broker.counting import counted
 from tests.http.exchanges import Exchange, settle
 from tests.http.http2_peer import Peer
 from tests.http.streaming import Wire
+from tests.profiling import profiled
 
 pytestmark = pytest.mark.anyio
 
@@ -29,12 +29,8 @@ def calls_of(act: Callable[[], object]) -> list[str]:
         if event == "call" and frame.f_code.co_filename.startswith(OURS):
             calls.append(frame.f_code.co_qualname)
 
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
+    with profiled(note):
         act()
-    finally:
-        sys.setprofile(before)
     return calls
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import itertools
-import sys
 from types import FrameType
 
 import pytest
@@ -17,6 +16,7 @@ from miniqueue_py.http.servers.http1_limits import (
 )
 from tests.http.exchanges import settle
 from tests.http.http1 import Peer, chunked, get, post
+from tests.profiling import profiled
 
 pytestmark = pytest.mark.anyio
 
@@ -124,11 +124,8 @@ async def test_a_request_costs_so_many_calls(monkeypatch: pytest.MonkeyPatch) ->
         if event == "call":
             calls.append(frame.f_code.co_name)
 
-    sys.setprofile(note)
-    try:
+    with profiled(note):
         peer.send(request)
-    finally:
-        sys.setprofile(None)
     assert peer.statuses == [200, 200]
     assert len(calls) <= MOST_CALLS, calls
 

@@ -1,6 +1,5 @@
 """What an exchange costs, in calls: the one figure that no machine changes."""
 
-import sys
 from types import FrameType
 
 import pytest
@@ -9,6 +8,7 @@ from miniqueue_py.http2.choose import NewCodec
 from miniqueue_py.http2.ngh2_codec import Ngh2Codec
 from miniqueue_py.testing.codecs import ANSWER, REQUEST, Side, greeted
 from tests.http2.test_every_codec import CODECS
+from tests.profiling import profiled
 
 MOST_OWN_CALLS = 12
 """Of an exchange, both ends: open, two sends, respond, and eight events; none of ours beside."""
@@ -34,11 +34,8 @@ def calls_of(client: Side, server: Side, count: int, *, kinds: frozenset[str]) -
         nonlocal calls
         calls += event in kinds
 
-    sys.setprofile(note)
-    try:
+    with profiled(note):
         exchanges(client, server, count)
-    finally:
-        sys.setprofile(None)
     return calls
 
 
