@@ -21,7 +21,7 @@ from miniqueue_py.database_address import parse_address
 from miniqueue_py.descriptors import most_connections, open_the_files_we_may
 from miniqueue_py.errors import BadSetting, NotSynced, StorageUnavailable
 from miniqueue_py.freed_memory import give_memory_back, settle_memory
-from miniqueue_py.http.access.opening import Issuer, open_access
+from miniqueue_py.http.access.opening import ClientCa, Issuer, open_access
 from miniqueue_py.http.browsers import Browsers
 from miniqueue_py.http.dialects.dialect import Tools
 from miniqueue_py.http.doors import Desk, Doors
@@ -79,14 +79,14 @@ async def _serve(
         connections = Connections(_connection_limits(settings), _tell_full)
         browsers = Browsers(_names(settings), origins=settings.allow_origins)
         connections.foreign = browsers.refused
-        tls = new_tls(settings.tls_min)
+        tls = new_tls(settings.tls_min, settings.client_ca)
 
         def hear(presented: Presented) -> None:
             browsers.set_names([*_names(settings), *presented.hosts])
             connections.certificate_expires_at = presented.valid_until.timestamp()
 
         certificate = ShownCertificate(
-            _credentials(settings, development_certificates), tls.show, hear
+            _credentials(settings, development_certificates), tls.show, hear, settings.client_ca
         )
         certificate.begin(datetime.now(UTC))
         async with _open_desk(settings, connections) as desk:
@@ -206,7 +206,8 @@ async def _open_desk(settings: Settings, connections: Connections) -> AsyncItera
         trimming = asyncio.create_task(give_memory_back())
         try:
             issuer = Issuer(settings.oidc_issuer, settings.oidc_audience)
-            async with open_access(settings.tokens, issuer, clock, log_access) as access:
+            client_ca = ClientCa(settings.client_ca, settings.require == "both")
+            async with open_access(settings.tokens, issuer, client_ca, clock, log_access) as access:
                 administration = Administration(broker, storage, observers)
                 snapshots = Snapshots(storage, clock)
                 tools = Tools(broker, administration, snapshots, observers, access)

@@ -157,7 +157,7 @@ def test_an_empty_variable_is_not_set() -> None:
 
 def test_every_setting_has_a_variable_named_like_its_flag() -> None:
     any_text = {"cert", "key", "host", "config", "zapq-snapshots"}
-    any_text |= {"tokens", "oidc-issuer", "oidc-audience"}
+    any_text |= {"tokens", "oidc-issuer", "oidc-audience", "client-ca"}
     for _, _, setting in settings_table():
         if setting.flag in any_text:
             continue

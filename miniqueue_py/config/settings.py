@@ -123,6 +123,12 @@ class Settings:
         "oidc-issuer", text, "", "https://..., whose tokens are taken; see claim= of -tokens"
     )
     oidc_audience: str = access_setting("oidc-audience", text, "", "for whom these are meant: us")
+    client_ca: Path | None = access_setting(  # noqa: RUF009 - it is a dataclass field
+        "client-ca", path, "", "CAs of client certificates, PEM; see cert= of -tokens"
+    )
+    require: Literal["any", "both"] = access_setting(
+        "require", one_of("any", "both"), "any", "a token or a client certificate, or both"
+    )
     dialects: tuple[DialectAddress, ...] = setting(
         "dialect",
         parse_dialects,
@@ -147,6 +153,10 @@ class Settings:
             raise BadSetting("-tokens", "is missing; its lines with claim= say what tokens may")
         if self.oidc_issuer and not self.oidc_issuer.startswith("https://"):
             raise BadSetting("-oidc-issuer", f"{self.oidc_issuer!r} does not begin with https://")
+        if self.client_ca and self.tokens is None:
+            raise BadSetting("-tokens", "is missing; its lines with cert= say who may do what")
+        if self.require == "both" and not self.client_ca:
+            raise BadSetting("-client-ca", "is missing; -require both wants its certificates")
         if self.key and not self.certificate:
             raise BadSetting("-cert", "is missing; -cert and -key go together")
 

@@ -27,10 +27,18 @@ ROOM_BYTES = 1 << 16
 """With more than this queued, a handler that could go on and on waits for `on_room`."""
 
 
+class CertifiedClient(tuple[str, int]):  # noqa: SLOT001  a tuple has no room for a slot
+    """The address and port of a peer that showed a client certificate in its handshake."""
+
+    certificate: bytes
+    """In DER; TLS has seen that a CA of -client-ca is behind it, and that the peer has its key."""
+
+
 class Request:
     """What was asked for. Several exchanges may have one in common, so nobody changes it."""
 
     __slots__ = (
+        "certificate",
         "client",
         "first",
         "headers",
@@ -67,6 +75,8 @@ class Request:
         self.scheme = scheme
         self.client = client
         """The peer's address and port."""
+        self.certificate = client.certificate if type(client) is CertifiedClient else b""
+        """What the client showed, in DER; empty if it showed none."""
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path!r} by HTTP/{self.http_version}>"

@@ -6,11 +6,12 @@ with. One that is no good changes nothing, and is told.
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from miniqueue_py.errors import BadSetting
+from miniqueue_py.file_signature import Signature, signature_of
 from miniqueue_py.http.listener import Credentials
 from miniqueue_py.telemetry import structlog
 from miniqueue_py.tls.certificates import Presented, check_certificate
@@ -25,9 +26,6 @@ SOON = timedelta(days=14)
 
 TOLD_EVERY = timedelta(days=1)
 
-Signature = tuple[tuple[int, ...], ...]
-"""Of files: what changes with them."""
-
 
 class ShownCertificate:
     """Shows a certificate: `show` has new connections see it, and `hear` is told what it says."""
@@ -37,13 +35,16 @@ class ShownCertificate:
         credentials: Credentials,
         show: Callable[[Credentials], None],
         hear: Callable[[Presented], None],
+        client_ca: Path | None = None,
     ) -> None:
         self._credentials = credentials
+        self._files = (*credentials, *((client_ca,) if client_ca else ()))
+        """Those by which new connections go."""
         self._show = show
         self._hear = hear
-        self._tried: Signature = ()
+        self._tried: tuple[Signature, ...] = ()
         """The files as they were when they were read last."""
-        self._seen: Signature = ()
+        self._seen: tuple[Signature, ...] = ()
         """The files as they were at the last look."""
         self._told_at: datetime | None = None
         self.expires_at: datetime | None = None
@@ -62,7 +63,7 @@ class ShownCertificate:
         Who renews writes two files, one after the other: they are read when a look finds
         them as the one before.
         """
-        signature = _signature(self._credentials)
+        signature = _signature(self._files)
         if signature != self._tried and signature == self._seen:
             self.reload(now)
         self._seen = signature
@@ -80,7 +81,7 @@ class ShownCertificate:
             log.info("certificate.reloaded", until=f"{self.expires_at:%FT%TZ}")
 
     def _load(self, now: datetime) -> None:
-        self._tried = self._seen = _signature(self._credentials)
+        self._tried = self._seen = _signature(self._files)
         presented = check_certificate(*self._credentials, now)
         try:
             self._show(self._credentials)
@@ -118,13 +119,5 @@ async def watch(
                 on_reload()
 
 
-def _signature(files: tuple[Path, ...]) -> Signature:
-    return tuple(_signature_of(file) for file in files)
-
-
-def _signature_of(file: Path) -> tuple[int, ...]:
-    try:
-        status = file.stat()
-    except OSError as error:
-        return (error.errno or 0,)
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+def _signature(files: Iterable[Path]) -> tuple[Signature, ...]:
+    return tuple(map(signature_of, files))

@@ -12,6 +12,7 @@ from miniqueue_py.broker.message import Publication
 from miniqueue_py.broker.snapshots import Snapshots
 from miniqueue_py.http.access.access import Access
 from miniqueue_py.http.access.audit import Audit
+from miniqueue_py.http.access.certificates import Certificates
 from miniqueue_py.http.access.principal import Principal
 from miniqueue_py.http.access.rights import RIGHTS, Right
 from miniqueue_py.http.access.secrets import digest_of, new_secret
@@ -35,14 +36,21 @@ ALL: Mapping[Right, tuple[str, ...]] = dict.fromkeys(RIGHTS, ("*",))
 class Gate:
     """Doors that tell clients apart, on memory, whose time is moved."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, client_ca: Path | None = None, *, requires_both: bool = False
+    ) -> None:
         self.clock = ManualClock(now=1_800_000_000.0)
         self.path = directory / "tokens"
         self.path.touch(0o600)
         self.told: list[tuple[str, Mapping[str, object]]] = []
         self.audit = Audit(self.clock, lambda event, facts: self.told.append((event, facts)))
         self.source = TokenSource(self.path, self.audit)
-        self.access = Access(self.clock, self.audit, self.source)
+        certificates = (
+            None if client_ca is None else Certificates(client_ca, self.source, self.audit)
+        )
+        self.access = Access(
+            self.clock, self.audit, self.source, certificates, requires_both=requires_both
+        )
         self.storage = MemoryStorage()
         metrics = Metrics()
         self.broker = Broker(self.storage, self.clock, observers=Observers(metrics.observe))

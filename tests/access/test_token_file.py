@@ -17,7 +17,13 @@ from miniqueue_py.http.access.token_file import (
     read_tokens,
     revoke_token,
 )
-from miniqueue_py.http.access.token_line import Claim, TokenLine, format_line, parse_line
+from miniqueue_py.http.access.token_line import (
+    CERTIFICATE_NAMES,
+    Claim,
+    TokenLine,
+    format_line,
+    parse_line,
+)
 
 PATH = Path("tokens")
 DIGEST = "ab" * 32
@@ -174,10 +180,16 @@ PRINCIPALS = st.builds(
 TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
 CLAIMS = st.lists(st.builds(Claim, TEXTS, TEXTS), min_size=1, max_size=3).map(tuple)
 
+CERTIFICATES = st.lists(
+    st.builds(Claim, st.sampled_from(CERTIFICATE_NAMES), TEXTS), min_size=1, max_size=3
+).map(tuple)
+NONE: st.SearchStrategy[tuple[Claim, ...]] = st.just(())
+
 
 @given(
-    st.builds(TokenLine, PRINCIPALS, st.binary(min_size=32, max_size=32), st.just(()))
-    | st.builds(TokenLine, PRINCIPALS, st.just(b""), CLAIMS)
+    st.builds(TokenLine, PRINCIPALS, st.binary(min_size=32, max_size=32), NONE, NONE)
+    | st.builds(TokenLine, PRINCIPALS, st.just(b""), CLAIMS, NONE)
+    | st.builds(TokenLine, PRINCIPALS, st.just(b""), NONE, CERTIFICATES)
 )
 def test_what_is_written_is_what_is_read(line: TokenLine) -> None:
     assert parse_line(format_line(line)) == line

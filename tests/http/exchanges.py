@@ -16,7 +16,7 @@ WINDOW_BYTES = 1 << 18
 class Exchange:
     """One request to a door, in this process, and the exchange that its handler sees."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a request has, where it is not as most are
         self,
         door: Door,
         method: str,
@@ -24,6 +24,7 @@ class Exchange:
         *,
         headers: Mapping[str, str] | None = None,
         http_version: str = "2",
+        client: tuple[str, int] = ("127.0.0.1", 1),
     ) -> None:
         path, _, query = target.partition("?")
         self.request = Request(
@@ -33,7 +34,7 @@ class Exchange:
             [(k.encode(), v.encode()) for k, v in (headers or {}).items()],
             http_version,
             "https",
-            ("127.0.0.1", 1),
+            client,
         )
         self.pieces: list[bytes] = []
         """The body of the answer, as it was read, without what was empty."""

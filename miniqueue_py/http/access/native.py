@@ -41,7 +41,7 @@ def guarded(
 
     def find(exchange: Exchange, rest: bytes) -> Handler:
         request = exchange.request
-        asked = (request.first.get(AUTHORIZATION, b""), rest)
+        asked = (request.first.get(AUTHORIZATION, b""), request.certificate, rest)
         known = grants.get(asked)
         if known is not None and known.bucket is None and now() < known.ends_at:
             return below(exchange, rest)  # all that follows was asked for before

@@ -10,6 +10,7 @@ from miniqueue_py.broker.clock import Clock
 from miniqueue_py.errors import BadSetting
 from miniqueue_py.http.access.access import Access, Source
 from miniqueue_py.http.access.audit import Audit, Tell
+from miniqueue_py.http.access.certificates import BadClientCa, Certificates
 from miniqueue_py.http.access.token_file import BadTokenFile
 from miniqueue_py.http.access.token_source import TokenSource
 
@@ -22,9 +23,18 @@ class Issuer(NamedTuple):
     audience: str
 
 
+class ClientCa(NamedTuple):
+    """Whose client certificates count."""
+
+    path: Path | None
+    """None: none do."""
+    is_required: bool = False
+    """Beside a token."""
+
+
 @asynccontextmanager
 async def open_access(
-    tokens: Path | None, issuer: Issuer, clock: Clock, tell: Tell
+    tokens: Path | None, issuer: Issuer, client_ca: ClientCa, clock: Clock, tell: Tell
 ) -> AsyncIterator[Access | None]:
     """Yield who tells clients apart, kept up to date; None if nobody is told apart.
 
@@ -38,9 +48,14 @@ async def open_access(
         file = TokenSource(tokens, audit)
     except BadTokenFile as error:
         raise BadSetting("-tokens", str(error)) from error
-    access = Access(
-        clock, audit, file if not issuer.url else _with_issuer(issuer, file, clock, audit)
-    )
+    source = file if not issuer.url else _with_issuer(issuer, file, clock, audit)
+    certificates = None
+    if client_ca.path is not None:
+        try:
+            certificates = Certificates(client_ca.path, file, audit)
+        except BadClientCa as error:
+            raise BadSetting("-client-ca", str(error)) from error
+    access = Access(clock, audit, source, certificates, requires_both=client_ca.is_required)
     looking = asyncio.create_task(access.run())
     try:
         yield access

@@ -1,9 +1,11 @@
-"""One line of the file of tokens: who, by what he proves it, and what he may.
+"""One line of the file of tokens: who, by what they prove it, and what they may.
 
     ci sha256=0f3a... publish=orders.*,invoices admin=orders.* expires=2027-03-01T00:00:00Z
     shop claim=groups:shop publish=orders
+    till cert=URI:spiffe://example.org/till consume=orders
 
-What a line has is the digest of a secret, or claims that an issuer's tokens have.
+What a line has is the digest of a secret, or claims that an issuer's tokens have,
+or names of client certificates.
 A value is percent-encoded where a character of it means something: white space,
 `,` and `%`. ValueError has what is wrong, and never a value that could be a secret.
 """
@@ -25,6 +27,9 @@ MOST_GLOBS = 100
 
 MOST_STARS = 8
 """In a glob."""
+
+CERTIFICATE_NAMES = ("subject", "CN", "O", "OU", "DNS", "email", "URI")
+"""What a client certificate may be known by."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -48,6 +53,8 @@ class TokenLine(NamedTuple):
     """Empty if there is no secret."""
     claims: tuple[Claim, ...] = ()
     """Any of them is enough."""
+    certificates: tuple[Claim, ...] = ()
+    """What a client certificate says of itself; any of them is enough."""
 
 
 def parse_line(text: str) -> TokenLine | None:
@@ -61,12 +68,13 @@ def parse_line(text: str) -> TokenLine | None:
     if not _NAME.fullmatch(name):
         raise ValueError("does not begin with a name of letters, digits and . _ @ : -")
     fields = _fields_of(pairs)
-    digest, claims = fields.get("sha256", b""), fields.get("claim", ())
-    if not digest and not claims:
+    proofs = [each for each in ("sha256", "claim", "cert") if each in fields]
+    if not proofs:
         raise ValueError("has no sha256=; `miniqueue token new` makes one")
-    if digest and claims:
-        raise ValueError("has sha256= and claim=; make two lines of it")
-    return TokenLine(_principal_of(name, fields), digest, claims)
+    if len(proofs) > 1:
+        raise ValueError(f"has {proofs[0]}= and {proofs[1]}=; make two lines of it")
+    digest, claims = fields.get("sha256", b""), fields.get("claim", ())
+    return TokenLine(_principal_of(name, fields), digest, claims, fields.get("cert", ()))
 
 
 def format_line(line: TokenLine) -> str:
@@ -74,11 +82,10 @@ def format_line(line: TokenLine) -> str:
     principal = line.principal
     words = [principal.name]
     words += [f"sha256={line.digest.hex()}"] if line.digest else []
-    if line.claims:
-        claims = (
-            f"{quote(name, safe='')}:{quote(value, safe=_PLAIN)}" for name, value in line.claims
-        )
-        words.append(f"claim={','.join(claims)}")
+    for word, claims in (("claim", line.claims), ("cert", line.certificates)):
+        if claims:
+            said = (f"{quote(name, safe='')}:{quote(value, safe=_PLAIN)}" for name, value in claims)
+            words.append(f"{word}={','.join(said)}")
     words += [
         f"{right}={','.join(quote(glob, safe=_PLAIN) for glob in globs)}"
         for right in RIGHTS
@@ -149,9 +156,17 @@ def _claims(value: str) -> tuple[Claim, ...]:
     for piece in value.split(","):
         name, colon, wanted = piece.partition(":")
         if not (name and colon and wanted):
-            raise ValueError("is no NAME:VALUE of a claim, such as groups:shop")
+            raise ValueError("is no NAME:VALUE, such as groups:shop")
         claims.append(Claim(_decoded(name), _decoded(wanted)))
     return tuple(claims)
+
+
+def _certificates(value: str) -> tuple[Claim, ...]:
+    names = _claims(value)
+    if unknown := [name for name, _ in names if name not in CERTIFICATE_NAMES]:
+        known = ", ".join(CERTIFICATE_NAMES)
+        raise ValueError(f"names {unknown[0]}, which is none of {known}")
+    return names
 
 
 def _decoded(text: str) -> str:
@@ -198,6 +213,7 @@ def _count(value: str) -> int:
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "sha256": _digest,
     "claim": _claims,
+    "cert": _certificates,
     **dict.fromkeys(RIGHTS, _globs),
     "expires": parse_instant,
     "rate": _rate,

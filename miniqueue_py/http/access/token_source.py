@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
+from miniqueue_py.file_signature import signature_of
 from miniqueue_py.http.access.access import Identity
 from miniqueue_py.http.access.audit import Audit
 from miniqueue_py.http.access.principal import Principal
 from miniqueue_py.http.access.secrets import Digests
 from miniqueue_py.http.access.token_file import BadTokenFile, read_tokens
 from miniqueue_py.http.access.token_line import TokenLine
-
-_Print = tuple[int, int, int, int]
 
 
 class TokenSource:
@@ -20,12 +19,14 @@ class TokenSource:
     def __init__(self, path: Path, audit: Audit) -> None:
         self._path = path
         self._audit = audit
-        self._print = _print_of(path)
+        self._signature = signature_of(path)
         self._is_wanted = False
         self._digests: Digests[Identity] = Digests()
         self._by_digest: dict[Hashable, Principal] = {}
         self.claiming: Sequence[TokenLine] = ()
         """The lines that are for those of whom an issuer says something."""
+        self.certified: Sequence[TokenLine] = ()
+        """The lines that are for those who show a client certificate."""
         self._take(read_tokens(path))
 
     def __repr__(self) -> str:
@@ -46,11 +47,11 @@ class TokenSource:
 
     async def look(self) -> bool:
         """Read the file if it has changed since it was read; tell if it is in force."""
-        found = _print_of(self._path)
-        if found == self._print and not self._is_wanted:
+        found = signature_of(self._path)
+        if found == self._signature and not self._is_wanted:
             return False
         # First: what changes while it is read is read again.
-        self._print, self._is_wanted = found, False
+        self._signature, self._is_wanted = found, False
         try:
             lines = await asyncio.to_thread(read_tokens, self._path)
         except BadTokenFile as error:
@@ -62,17 +63,9 @@ class TokenSource:
 
     def _take(self, lines: Sequence[TokenLine]) -> None:
         self.claiming = [line for line in lines if line.claims]
+        self.certified = [line for line in lines if line.certificates]
         secret = [line for line in lines if line.digest]
         self._by_digest = {line.digest: line.principal for line in secret}
         self._digests = Digests(
             (line.digest, Identity(line.digest, line.principal)) for line in secret
         )
-
-
-def _print_of(path: Path) -> _Print | None:
-    """Return what changes with the file; None if it is not there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

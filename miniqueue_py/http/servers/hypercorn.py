@@ -22,6 +22,7 @@ from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config, Sockets
 
 from miniqueue_py.http.door import Door
+from miniqueue_py.http.exchange import CertifiedClient
 from miniqueue_py.http.servers.accepting import CountedListener
 from miniqueue_py.http.servers.connections import Connections
 from miniqueue_py.http.servers.http1_connection import Http1Connection
@@ -131,7 +132,7 @@ class HandingOver(TCPServer):
 
     async def run(self) -> None:
         transport = cast("asyncio.Transport", self.writer.transport)
-        client = _address_of(transport)
+        client = _client_of(transport)
         try:
             if not self.config.connections.is_welcome(client[0]):
                 return
@@ -183,9 +184,16 @@ class HandingOver(TCPServer):
         await connection.lost
 
 
-def _address_of(transport: asyncio.BaseTransport) -> tuple[str, int]:
+def _client_of(transport: asyncio.BaseTransport) -> tuple[str, int]:
     peer = transport.get_extra_info("peername")
-    return (peer[0], peer[1]) if peer else ("", 0)
+    client = (peer[0], peer[1]) if peer else ("", 0)
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    certificate = tls and tls.getpeercert(binary_form=True)
+    if not certificate:
+        return client
+    certified = CertifiedClient(client)
+    certified.certificate = certificate
+    return certified
 
 
 async def _no_framework(_scope: Any, receive: Any, send: Any) -> None:

@@ -6,8 +6,10 @@ has them: no record of TLS begins with a letter, and every request does.
 """
 
 import ssl
+from pathlib import Path
 from typing import Any, Literal
 
+from miniqueue_py.errors import BadSetting
 from miniqueue_py.http.listener import Credentials
 from miniqueue_py.http.problems import problem
 from miniqueue_py.http.servers.http1_exchange import error_answer
@@ -28,12 +30,15 @@ class ServerTls(ssl.SSLContext):
     """
 
     minimum: ssl.TLSVersion
+    client_ca: Path | None = None
+    """Whose certificates are taken from clients that have one; none need be shown."""
     _current: ssl.SSLContext
 
     def show(self, credentials: Credentials) -> None:
-        """Show that certificate, by its key. Raises ssl.SSLError and OSError, and changes nothing.
+        """Show that certificate, by its key, and take those of clients.
 
-        TLS is 1.2 or later (RFC 9113, section 9.2).
+        TLS is 1.2 or later (RFC 9113, section 9.2). Raises ssl.SSLError, OSError and
+        BadSetting, and changes nothing then.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.sslobject_class = _Object
@@ -43,6 +48,11 @@ class ServerTls(ssl.SSLContext):
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
         context.set_alpn_protocols(list(_PROTOCOLS))
         context.load_cert_chain(*credentials)
+        if self.client_ca is not None:
+            _trust(context, self.client_ca)
+            context.verify_mode = ssl.CERT_OPTIONAL
+            # One that is not its own issuer may be in the file: it counts as the others do.
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         self._current = context
 
     def wrap_bio(
@@ -54,9 +64,19 @@ class ServerTls(ssl.SSLContext):
         return wrapped
 
 
-def new_tls(minimum: Literal["1.2", "1.3"] = "1.2") -> ServerTls:
+def _trust(context: ssl.SSLContext, client_ca: Path) -> None:
+    try:
+        context.load_verify_locations(client_ca)
+    except ssl.SSLError as error:
+        raise BadSetting("-client-ca", f"{client_ca}: holds no certificates in PEM") from error
+    except OSError as error:
+        raise BadSetting("-client-ca", f"{client_ca}: {error.strerror}") from error
+
+
+def new_tls(minimum: Literal["1.2", "1.3"] = "1.2", client_ca: Path | None = None) -> ServerTls:
     """Return one that shows nothing yet."""
     tls = ServerTls(ssl.PROTOCOL_TLS_SERVER)
+    tls.client_ca = client_ca
     tls.minimum = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[minimum]
     return tls
 
