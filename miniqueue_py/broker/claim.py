@@ -23,7 +23,7 @@ class Claim:
     """A claim to the next messages of a topic.
 
     What is dealt to it in line is taken in the turn after: until then more may
-    come, and who cancels gives it back as if he had never had it.
+    come, and who cancels gives it back as if they had never had it.
     """
 
     def __init__(

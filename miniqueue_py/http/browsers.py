@@ -1,8 +1,8 @@
 """What a browser may bring that its user never asked for, and is refused at every door.
 
 A page of any site can have a browser post here, follow an `<img>` or open a
-WebSocket; and a name of somebody else's can point to this address, so that his
-page counts as ours. Browsers say which page asks (`Origin`, `Sec-Fetch-Site`) and
+WebSocket; and a name of somebody else's can point to this address, so that a
+page of theirs counts as ours. Browsers say which page asks (`Origin`, `Sec-Fetch-Site`) and
 by which name (`Host`), and no page can have them say otherwise. Programs say
 nothing of the first, and call the broker by its name.
 """
@@ -55,7 +55,7 @@ class Browsers:
         self.known_hosts = {b""}
 
     def check(self, host: bytes, scheme: str, fields: Mapping[bytes, bytes]) -> None:
-        """Refuse what somebody else's page asks, or asks by his name.
+        """Refuse what somebody else's page asks, or asks by another name.
 
         Raises ForeignPage and UnknownHost.
         """

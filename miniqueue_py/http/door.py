@@ -10,7 +10,7 @@ from collections.abc import Callable
 from miniqueue_py.errors import MiniqueueError
 from miniqueue_py.http.asgi import App, ClientGone, Receive, Scope, Send
 from miniqueue_py.http.browsers import ORIGIN, SITE, Browsers
-from miniqueue_py.http.exchange import Exchange, Handler
+from miniqueue_py.http.exchange import LOOKS, Exchange, Handler
 from miniqueue_py.http.problems import FAILED, problem_of
 from miniqueue_py.http.sockets import answer_handshake, refuse
 
@@ -62,7 +62,7 @@ class Door:
                 request.host not in self._browsers.known_hosts
                 or SITE in request.first
                 or ORIGIN in request.first
-            ) and not (request.path in self._harmless and request.method in _LOOKS):
+            ) and not (request.path in self._harmless and request.method in LOOKS):
                 self._browsers.check(request.host, request.scheme, request.first)
             return self._route(exchange)
         except Exception as error:  # noqa: BLE001  the boundary: see `fail`
@@ -110,8 +110,6 @@ class Door:
         else:
             exchange.respond(*answer)
 
-
-_LOOKS = {"GET", "HEAD"}
 
 _INTERNAL_ERROR = 1011
 """RFC 6455, section 7.4.1."""

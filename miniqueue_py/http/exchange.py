@@ -23,6 +23,9 @@ Answer = tuple[int, Sequence[Header], bytes]
 INCREMENTAL: Header = (b"incremental", b"?1")
 """Of an answer that comes piece by piece: a proxy that knows it passes each on (RFC 10036)."""
 
+LOOKS = frozenset({"GET", "HEAD"})
+"""Methods that change nothing."""
+
 ROOM_BYTES = 1 << 16
 """With more than this queued, a handler that could go on and on waits for `on_room`."""
 

@@ -66,7 +66,7 @@ class ConnectionFigures(Protocol):
 
 
 class AccessFigures(Protocol):
-    """What is counted of who asked, and what was said to him."""
+    """What is counted of who asked, and what they were told."""
 
     @property
     def refused(self) -> Mapping[str, int]: ...

@@ -15,7 +15,7 @@ class Need(NamedTuple):
     """What whoever asks for a page must have."""
 
     right: Right | None = None
-    """None: he must be known."""
+    """None: they must be known."""
     topic: str = ""
     """Empty: the one that the path names."""
     is_open: bool = False
@@ -25,7 +25,7 @@ class Need(NamedTuple):
 
 
 KNOWN = Need()
-"""To be somebody; the page itself looks at what he may see, or asks when it has read the body."""
+"""To be somebody; the page itself looks at what they may see, or asks when it has read the body."""
 
 OPEN = Need(is_open=True)
 """Nothing that is not in our source, and no more than that the process lives."""

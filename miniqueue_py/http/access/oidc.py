@@ -1,6 +1,6 @@
 """Tokens of an issuer: JSON Web Tokens (RFC 7519), by the keys that it publishes.
 
-The issuer says who somebody is; what he may is in the file of tokens, in the lines
+The issuer says who somebody is; what they may is in the file of tokens, in the lines
 whose claim= the token has. Nothing is fetched for a request: keys are got when
 the broker starts to look, again every while, and when a token names one that is
 not known, though not more often than a stranger may cause.
@@ -169,7 +169,7 @@ class OidcSource:
 
 
 def principal_of(claims: Mapping[str, Any], lines: Sequence[TokenLine]) -> Principal | None:
-    """Return who that is: all that the lines allow whose claims he has; None if there is none."""
+    """Return who that is: all that the lines allow whose claims they have; None if none has."""
     theirs = [line.principal for line in lines if any(_has(claims, *each) for each in line.claims)]
     if not theirs:
         return None

@@ -12,7 +12,7 @@ from miniqueue_py.http.access.account import Account
 from miniqueue_py.http.access.needs import KNOWN, Needs
 from miniqueue_py.http.access.rights import Right
 from miniqueue_py.http.asgi_exchange import REQUEST
-from miniqueue_py.http.exchange import Request
+from miniqueue_py.http.exchange import LOOKS, Request
 from miniqueue_py.http.names import topic_name
 
 
@@ -28,7 +28,7 @@ class Caller:
 
 
 class KnownCaller(Caller):
-    """One who may do what his account says."""
+    """Somebody who may do what their account says."""
 
     def __init__(self, access: Access, account: Account, asked: Request) -> None:
         self._access = access
@@ -43,7 +43,6 @@ class KnownCaller(Caller):
 
 
 _ANYBODY = Caller()
-_LOOKS = {"GET", "HEAD"}
 
 
 def caller() -> Caller:
@@ -65,7 +64,7 @@ def guard_pages(app: Quart, access: Access, needs: Needs) -> None:
         scope: Any = request.scope  # typed as ASGI has it, and this is ours
         asked: Request = scope[REQUEST]
         # A cookie shows pages, and changes nothing: a browser sends it whoever has it ask.
-        is_look = asked.method in _LOOKS and AUTHORIZATION not in asked.first
+        is_look = asked.method in LOOKS and AUTHORIZATION not in asked.first
         account = access.identify(asked, access.sessions.find(asked) if is_look else None)
         who = KnownCaller(access, account, asked)
         g.caller = who

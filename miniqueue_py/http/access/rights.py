@@ -2,7 +2,7 @@
 
 A glob has one special character: `*` is any run of characters, also none. A
 dead-letter topic follows its topic: whoever has a right on `orders` has it on
-`orders.dead`, and nobody else, whatever his globs match.
+`orders.dead`, and nobody else, whatever their globs match.
 """
 
 from collections.abc import Sequence

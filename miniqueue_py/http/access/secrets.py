@@ -2,7 +2,7 @@
 
 A secret is 32 random bytes. Only its SHA-256 is kept. A slow hash (bcrypt,
 argon2) is for what people think up, of which an attacker tries the likely ones
-first; of 2^256 that are equally likely he finds none, whatever a try costs. And
+first; of 2^256 that are equally likely they find none, whatever a try costs. And
 ours is computed for whoever asks, so a slow one would be a way to wear us down.
 """
 
@@ -35,7 +35,7 @@ def digest_of(secret: bytes) -> bytes:
 class Digests(Generic[Owner]):
     """Finds whose a secret is, in a time that tells nothing about any other secret.
 
-    What an attacker can vary goes through SHA-256 first, so what he learned of
+    What an attacker can vary goes through SHA-256 first, so what they learned of
     a digest would say nothing about the secret that it is compared with. The
     digests lie in bins, by their first bytes. All bins are of one size, filled up
     with digests of nothing, and all of a bin is compared: what is found takes as

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from miniqueue_py.broker.broker import Broker
 from miniqueue_py.http.door import Route
-from miniqueue_py.http.exchange import Answer, Exchange, Handler, Header, Request
+from miniqueue_py.http.exchange import LOOKS, Answer, Exchange, Handler, Header, Request
 from miniqueue_py.http.problems import problem
 from miniqueue_py.http.query import Query
 
@@ -42,7 +42,7 @@ class Health:
             return self._fallback(exchange)
         if request.query:
             Query(request.query).check_known()
-        if request.method in {"GET", "HEAD"}:
+        if request.method in LOOKS:
             exchange.respond(*answer(request))
         else:
             status, headers, body = problem(

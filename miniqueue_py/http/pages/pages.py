@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from miniqueue_py.http.asgi import App, Headers, Receive, Scope, Send, respond
+from miniqueue_py.http.exchange import LOOKS
 
 _NOWHERE = b"/-/-/-/-"
 """No application has a page there, and each says so in its own way."""
@@ -42,7 +43,7 @@ class Pages:
         app = self._apps.get(name) if name else None
         if app is not None and slash:
             await ask_page(app, scope, slash + rest, receive, send)
-        elif app is not None and scope["method"] in {"GET", "HEAD"}:
+        elif app is not None and scope["method"] in LOOKS:
             await respond(send, 308, _to_folder(scope, name))
         else:  # DELETE /NAME deletes the topic
             await ask_page(self._apps[b""], scope, path, receive, send)

@@ -138,7 +138,7 @@ class _Topics:
         return answer_encoded(b'{"messages":[%b]}' % b",".join(shown))
 
     async def _names_after(self, after: str | None, limit: int) -> Sequence[str]:
-        """Return so many names of those that the caller sees: he learns of no other one."""
+        """Return so many names of those that the caller sees; they learn of no other one."""
         sees = caller().sees
         seen: list[str] = []
         while len(seen) < limit:

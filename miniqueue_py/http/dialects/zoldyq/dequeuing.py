@@ -22,7 +22,7 @@ it would be read soon. The operating systems between us take thousands of small 
 class Dequeuing(Conversation):
     """Payloads are taken as many as are sent in one go, when most before those were read.
 
-    Who closes his socket loses what he was being sent: what he has not read of
+    Who closes a socket loses what it was being sent: what was not read of
     MOST_MARKS times SENT_TOGETHER.
     """
 
