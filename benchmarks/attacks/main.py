@@ -19,8 +19,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmarks.attacks import (
     frame_floods,
@@ -30,15 +32,22 @@ from benchmarks.attacks import (
     resets,
     silence,
     sockets,
+    tokens,
     tricks,
 )
 from benchmarks.attacks.enemy import Target
 from benchmarks.attacks.floods import ATTACKS
 from benchmarks.attacks.neighbours import Share, take_the_place_of_an_attacker, watch
+from benchmarks.attacks.tokens import GUARDED
 from benchmarks.broker import running_broker
+from miniqueue_py.http.access.principal import Principal
+from miniqueue_py.http.access.rights import RIGHTS
+from miniqueue_py.http.access.secrets import digest_of, new_secret
+from miniqueue_py.http.access.token_file import add_token
+from miniqueue_py.http.access.token_line import TokenLine
 from tests.outside.server import RunningBroker
 
-_ROOMS = (requests, resets, frame_floods, silence, readers, http1, sockets, tricks)
+_ROOMS = (requests, resets, frame_floods, silence, readers, http1, sockets, tokens, tricks)
 """Each enters its attacks in ATTACKS."""
 
 LEAST_RATIO = 0.8
@@ -138,13 +147,16 @@ def main(words: Sequence[str]) -> None:
 
 
 def _attack(name: str, seconds: float) -> Outcome:
-    with running_broker("never") as broker:
-        lawful, _ = _beside(broker, take_the_place_of_an_attacker, (seconds,), seconds)
+    with ExitStack() as stack:
+        flags, token = _guard(stack) if name == GUARDED else ((), "")
+        broker = stack.enter_context(running_broker("never", flags))
+        others = (seconds, token)
+        lawful, _ = _beside(broker, take_the_place_of_an_attacker, others, seconds, token)
         before = Level.of(broker)
-        share, most = _beside(broker, _be_the_attacker, (name, seconds), seconds)
+        share, most = _beside(broker, _be_the_attacker, (name, seconds), seconds, token)
         if broker.is_running:
             after = _recover(broker, before)
-            struck = _struck_in(broker)
+            struck = _struck_in(broker, token)
         else:
             after, struck = before, {}
         return Outcome(
@@ -160,11 +172,15 @@ def _attack(name: str, seconds: float) -> Outcome:
 
 
 def _beside(
-    broker: RunningBroker, attacker: Callable[..., None], words: tuple[object, ...], seconds: float
+    broker: RunningBroker,
+    attacker: Callable[..., None],
+    words: tuple[object, ...],
+    seconds: float,
+    token: str,
 ) -> tuple[Share, int]:
     """Let neighbours and attacker go on at once; return their share and the most memory."""
     ours, theirs = _spawn.Pipe()
-    neighbours = _spawn.Process(target=watch, args=(broker.port, broker.ca, seconds, theirs))
+    neighbours = _spawn.Process(target=watch, args=(broker.port, broker.ca, seconds, theirs, token))
     neighbours.start()
     share = Share(seconds=seconds, problem="no neighbour came through")
     if ours.poll(30):
@@ -209,10 +225,20 @@ def _recover(broker: RunningBroker, before: Level) -> Level:
         time.sleep(_LOOK_EVERY)
 
 
-def _struck_in(broker: RunningBroker) -> Mapping[str, int]:
+def _guard(stack: ExitStack) -> tuple[Sequence[str], str]:
+    """Return what a broker needs to tell clients apart, and a token that may do everything."""
+    path = Path(stack.enter_context(TemporaryDirectory(prefix="miniqueue-tokens-")), "tokens")
+    token = new_secret()
+    principal = Principal(name="lawful", scopes=dict.fromkeys(RIGHTS, ("*",)))
+    add_token(path, TokenLine(principal, digest_of(token.encode())))
+    return ("-tokens", str(path)), token
+
+
+def _struck_in(broker: RunningBroker, token: str) -> Mapping[str, int]:
     trust = ssl.create_default_context(cafile=broker.ca)
     url = f"https://localhost:{broker.port}/metrics"
-    with urllib.request.urlopen(url, timeout=10, context=trust) as answer:
+    asked = urllib.request.Request(url, headers={"authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(asked, timeout=10, context=trust) as answer:  # noqa: S310  https
         text = answer.read().decode()
     found = re.findall(r'miniqueue_connection_limits_total\{limit="(\w+)"\} (\d+)', text)
     return {limit: int(count) for limit, count in found if int(count)}

@@ -35,14 +35,14 @@ class Share:
         return min(mine / self.seconds / (its / other.seconds) for mine, its in pairs)
 
 
-def watch(port: int, ca: Path, seconds: float, pipe: Pipe) -> None:
+def watch(port: int, ca: Path, seconds: float, pipe: Pipe, token: str) -> None:
     """Be them for so long, in a process of their own; tell in the end."""
-    pipe.send(asyncio.run(_watch(port, ca, seconds, pipe)))
+    pipe.send(asyncio.run(_watch(port, ca, seconds, pipe, token)))
 
 
-async def _watch(port: int, ca: Path, seconds: float, pipe: Pipe) -> Share:
+async def _watch(port: int, ca: Path, seconds: float, pipe: Pipe, token: str) -> Share:
     share = Share()
-    clients = [await _Client.begin(port, ca, f"lawful-{i}", share) for i in range(_CLIENTS)]
+    clients = [await _Client.begin(port, ca, f"lawful-{i}", share, token) for i in range(_CLIENTS)]
     await asyncio.sleep(_WARM_UP_SECONDS)
     pipe.send("ready")
     began = time.monotonic()
@@ -78,8 +78,10 @@ class _Client:
         self._waiting: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def begin(cls, port: int, ca: Path, topic: str, share: Share) -> "_Client":
+    async def begin(cls, port: int, ca: Path, topic: str, share: Share, token: str) -> "_Client":
         connection = await Connection.open(port, ca, wait_seconds=_PATIENCE)
+        if token:
+            connection.always.append(("authorization", f"Bearer {token}"))
         consumer = await CreditConsumer.with_credit(connection, topic, _CREDIT)
         return cls(connection, consumer, topic, share)
 
@@ -130,12 +132,12 @@ async def _connect(port: int, ca: Path, until: float, share: Share) -> None:
             await asyncio.sleep(max(0.0, began + _NEW_CONNECTION_EVERY - time.monotonic()))
 
 
-def take_the_place_of_an_attacker(port: int, ca: Path, seconds: float) -> None:
+def take_the_place_of_an_attacker(port: int, ca: Path, seconds: float, token: str) -> None:
     """Be one more lawful client: what the neighbours are compared with."""
 
     async def be_lawful() -> None:
         share = Share()
-        client = await _Client.begin(port, ca, "lawful-too", share)
+        client = await _Client.begin(port, ca, "lawful-too", share, token)
         consuming = asyncio.create_task(client.consume())
         await client.publish(time.monotonic() + seconds)
         consuming.cancel()

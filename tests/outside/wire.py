@@ -42,6 +42,8 @@ class Connection:
         self.reading = reading
         self.goaway_code: int | None = None
         self.is_lost = False
+        self.always: list[Header] = []
+        """Headers of each request."""
         self.http2 = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
         )
@@ -107,7 +109,7 @@ class Connection:
         stream_id = self.http2.get_next_available_stream_id()
         pseudo = [(":method", method), (":path", path), (":scheme", "https")]
         pseudo.append((":authority", "localhost"))
-        self.http2.send_headers(stream_id, [*pseudo, *headers])
+        self.http2.send_headers(stream_id, [*pseudo, *self.always, *headers])
         stream = self._streams[stream_id] = Stream(self, stream_id)
         self.flush()
         return stream
