@@ -271,6 +271,13 @@ class DiskFull(StorageUnavailable):
         super().__init__(cause)
 
 
+class NotSupported(MiniqueueError):
+    """The engine that was chosen by -db cannot do this; the sentence names it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is not to be had with this -db")
+
+
 class NotSynced(MiniqueueError):
     """The broker has stopped, and what it wrote last could not be put on the disk."""
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from miniqueue_py.config.settings import Settings, has_access_control
+from miniqueue_py.database_address import without_password
 from miniqueue_py.errors import BadSetting
 from miniqueue_py.http.dialects.address import DialectAddress
 from miniqueue_py.http.listener import (
@@ -90,7 +91,7 @@ def tell_listening(settings: Settings, ports: Ports) -> None:
         "broker.listening",
         url=ports.url,
         reach=ports.reach,
-        db=settings.database,
+        db=without_password(settings.database),
         fsync=settings.fsync,
         server=settings.server,
         http2=codec_name(),

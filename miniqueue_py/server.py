@@ -15,6 +15,7 @@ from miniqueue_py.broker.broker import Broker
 from miniqueue_py.broker.clock import SystemClock
 from miniqueue_py.broker.events import Observers
 from miniqueue_py.broker.snapshots import Snapshots
+from miniqueue_py.broker.storage import Storage
 from miniqueue_py.broker.timekeeper import Timekeeper
 from miniqueue_py.config.settings import Settings
 from miniqueue_py.database_address import parse_address
@@ -37,6 +38,7 @@ from miniqueue_py.private_files import close_to_others
 from miniqueue_py.refused_start import nothing_left_if_refused
 from miniqueue_py.signals import ending_signals, has_terminal
 from miniqueue_py.storage import open_storage
+from miniqueue_py.storage.opening import is_shared, open_shared, promise_of
 from miniqueue_py.telemetry import structlog
 from miniqueue_py.telemetry.metrics import Metrics
 from miniqueue_py.telemetry.observer import log_access, log_events
@@ -186,11 +188,7 @@ def _tell_full(limit: str, connections: int) -> None:
 async def _open_desk(settings: Settings, connections: Connections) -> AsyncIterator[Desk]:
     """Open everything that doors stand in front of."""
     _make_directories(settings)
-    storage = open_storage(
-        settings.database,
-        fsync=settings.fsync,
-        fsync_interval_seconds=settings.fsync_interval_seconds,
-    )
+    storage = await _open_storage(settings)
     clock = SystemClock()
     metrics = Metrics(storage.write_times())
     try:
@@ -221,6 +219,20 @@ async def _open_desk(settings: Settings, connections: Connections) -> AsyncItera
             await storage.aclose()
         except StorageUnavailable as error:
             raise NotSynced(error.cause) from error
+
+
+async def _open_storage(settings: Settings) -> Storage:
+    """Open what -db names. Raises DatabaseRefused."""
+    if not is_shared(settings.database):
+        return open_storage(
+            settings.database,
+            fsync=settings.fsync,
+            fsync_interval_seconds=settings.fsync_interval_seconds,
+        )
+    storage = await open_shared(settings.database, settings.broker_lease_seconds, settings.confirm)
+    promise = await promise_of(settings.database, settings.confirm)
+    log.info("storage.shared", broker=storage.broker, confirms=promise)
+    return storage
 
 
 def _connection_limits(settings: Settings) -> ConnectionLimits:

@@ -18,7 +18,7 @@ from miniqueue_py.units import parse_duration, parse_size, parse_whole_number
 
 T = TypeVar("T")
 NumberT = TypeVar("NumberT", int, float)
-Chapter = Literal["", "access", "dialects", "limits"]
+Chapter = Literal["", "access", "brokers", "dialects", "limits"]
 ChoiceT = TypeVar("ChoiceT", bound=str)
 
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -73,6 +73,11 @@ def dialect_setting(
 def limit_setting(flag: str, parse: Callable[[str], T], default: str, explanation: str) -> T:
     """Declare one that bounds what clients may take; the default is right for nearly all."""
     return _field(Setting(flag, parse, default, explanation, chapter="limits"), parse(default))
+
+
+def brokers_setting(flag: str, parse: Callable[[str], T], default: str, explanation: str) -> T:
+    """Declare one for brokers that share a store."""
+    return _field(Setting(flag, parse, default, explanation, chapter="brokers"), parse(default))
 
 
 def access_setting(

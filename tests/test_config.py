@@ -249,3 +249,10 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, content: str, message: st
         load_settings(["-config", str(file)], {})
 
     assert message.replace("FILE", str(file)) in str(caught.value)
+
+
+def test_a_password_in_a_url_is_not_shown() -> None:
+    with pytest.raises(BadSetting, match="redis://host/x") as caught:
+        load_settings(["-db", "redis://me:secret@host/x"], {})
+
+    assert "secret" not in str(caught.value)

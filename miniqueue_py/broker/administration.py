@@ -41,14 +41,16 @@ class Administration:
         self._observers = observers
 
     def topics(self) -> Sequence[str]:
-        """Name the topics, in order."""
+        """Name the topics that are known here, in order."""
         return sorted(self._storage.topics())
 
     async def topics_after(self, name: str | None, limit: int) -> Sequence[str]:
         """Name the first topics behind that name, in order; None is before all.
 
-        Others have their turn in between, however many topics there are.
+        What is told of all topics is as it is now. Others have their turn in
+        between, however many topics there are. Raises StorageUnavailable.
         """
+        await self._storage.refresh()
         known = self._storage.topics()
         first: list[str] = []
         for start in range(0, len(known), _NAMES_A_TURN):
@@ -60,6 +62,10 @@ class Administration:
             first = sorted([*first, *some])[:limit]
             await asyncio.sleep(0)
         return first
+
+    async def refresh(self, topic: str) -> None:
+        """Have told of a topic what is so now, wherever it is kept. Raises StorageUnavailable."""
+        await self._storage.refresh(topic)
 
     def knows(self, topic: str) -> bool:
         """Tell if there is such a topic."""
@@ -79,7 +85,7 @@ class Administration:
         return self._storage.policy(topic)
 
     def overview(self, topic: str) -> Overview:
-        """Describe a topic. Raises TopicNotFound."""
+        """Describe a topic, as it was when it was refreshed last. Raises TopicNotFound."""
         self._check_known(topic)
         oldest_ms = self._storage.oldest_ms(topic)
         age = None if oldest_ms is None else max(0.0, self._broker.clock.now() - oldest_ms / 1000)
@@ -102,26 +108,26 @@ class Administration:
 
     async def pause(self, topic: str) -> None:
         """Deliver nothing of the topic until it is resumed. Raises TopicNotFound."""
-        self._check_known(topic)
+        await self._find(topic)
         await self._set(topic, replace(self._storage.policy(topic), is_paused=True))
 
     async def resume(self, topic: str) -> None:
         """Deliver again. Raises TopicNotFound."""
-        self._check_known(topic)
+        await self._find(topic)
         await self._set(topic, replace(self._storage.policy(topic), is_paused=False))
 
     async def purge(self, topic: str) -> None:
         """Remove every message of a topic, and keep its policy. Raises TopicNotFound."""
-        self._check_known(topic)
+        await self._find(topic)
         await self._broker.purge(topic)
 
-    def peek(self, topic: str, limit: int) -> Sequence[Message]:
+    async def peek(self, topic: str, limit: int) -> Sequence[Message]:
         """Return what would be delivered next, no more behind ENOUGH_PEEKED_BYTES.
 
         Raises TopicNotFound.
         """
-        self._check_known(topic)
-        return self._storage.peek(topic, limit, ENOUGH_PEEKED_BYTES, self._broker.clock.now())
+        await self._find(topic)
+        return await self._storage.peek(topic, limit, ENOUGH_PEEKED_BYTES, self._broker.clock.now())
 
     async def look(self, topic: str, state: State, limit: int) -> Sequence[Sight]:
         """Return what is in that state, as `peek` does, in its order; see `Storage.look`.
@@ -129,13 +135,13 @@ class Administration:
         Others have their turn in between: what is delayed of all topics lies
         together, and has to be gone through. Raises TopicNotFound.
         """
-        self._check_known(topic)
+        await self._find(topic)
         sights: list[Sight] = []
         room = ENOUGH_PEEKED_BYTES
         after = None
         while len(sights) < limit and room > 0:
             now = self._broker.clock.now()
-            look = self._storage.look(topic, state, limit - len(sights), room, now, after)
+            look = await self._storage.look(topic, state, limit - len(sights), room, now, after)
             sights += look.sights
             room -= sum(len(sight.message.body) for sight in look.sights)
             after = look.next
@@ -158,11 +164,11 @@ class Administration:
         that are no dead letters stay where they are. Raises TopicNotFound, and
         Contradiction for letters that would go where they are.
         """
-        self._check_known(topic)
+        await self._find(topic)
         if to.topic == topic:
             raise Contradiction(f"to names {topic!r}, where the dead letters are already")
         if to.topic is not None:
-            self._check_known(to.topic)
+            await self._find(to.topic)
         redriving = Redriving(self._storage, self._broker.clock, topic, wanted, to)
         redriven = await redriving.run(limit)
         self._observers.tell(Redriven(topic, redriven))
@@ -171,6 +177,10 @@ class Administration:
     async def _set(self, topic: str, policy: TopicPolicy) -> None:
         await self._storage.set_policy(topic, policy)
         self._observers.tell(PolicySet(topic, policy))
+
+    async def _find(self, topic: str) -> None:
+        await self._storage.refresh(topic)
+        self._check_known(topic)
 
     def _check_known(self, topic: str) -> None:
         if not self._storage.knows(topic):

@@ -61,7 +61,7 @@ class Broker:
         self._topics: dict[str, Topic] = {}
         self.expiry = Expiry(self.receipts, look)
         self._drained = asyncio.Event()
-        storage.watch(self._on_ready)
+        storage.watch(self._on_ready, self._demand, self._on_lost)
 
     def __repr__(self) -> str:
         return f"<Broker, {len(self._topics)} topics with subscribers>"
@@ -201,6 +201,7 @@ class Broker:
     async def delete(self, topic: str) -> None:
         """Remove a topic with all that is in it, and no other. Raises StorageUnavailable."""
         self._gathering.flush()
+        await self._storage.refresh(topic)
         was_there = self._storage.knows(topic)
         async with self.receipts.deleting(topic):
             await self._storage.purge(topic)
@@ -213,6 +214,7 @@ class Broker:
         It begins anew otherwise: its counts, the keys it knows. Raises StorageUnavailable.
         """
         self._gathering.flush()
+        await self._storage.refresh(topic)
         messages = self._storage.statistics(topic).messages
         async with self.receipts.deleting(topic):
             await self._storage.replace(topic, hide(f"purging {topic}"))
@@ -231,7 +233,7 @@ class Broker:
             moment, Decision.EXPIRED if absent_since is None else Decision.RELEASE
         )
         while True:
-            moved = self._storage.release_due(now, SLICE)
+            moved = await self._storage.release_due(now, SLICE)
             self.reports.moved(moved)
             if not moved.has_more:
                 break
@@ -291,6 +293,21 @@ class Broker:
         topic = self._topics.get(name)
         if topic is not None:
             topic.deal()
+
+    def _demand(self, name: str) -> int:
+        """Say how many messages those in line have room for."""
+        topic = self._topics.get(name)
+        return 0 if topic is None else topic.demand
+
+    def _on_lost(self) -> None:
+        """Send away all who hold something: it is with others. They may come back at once."""
+        self.receipts.lose()
+        topics, self._topics = self._topics, {}
+        for topic in topics.values():
+            topic.is_closed = True
+            for subscriber in list(topic.subscribers):
+                subscriber.close("lost")
+        self._tell_drained()
 
     def _tell_drained(self) -> None:
         if self.is_draining and not self._topics:

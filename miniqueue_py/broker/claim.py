@@ -12,6 +12,9 @@ from miniqueue_py.errors import ShuttingDown
 if TYPE_CHECKING:
     from miniqueue_py.broker.claims import Claims
 
+LOOKS_APART_SECONDS = 0.002
+"""Between two looks if what is claimed on another machine has come."""
+
 Dealt = Sequence[Delivery] | Exception
 
 OnDealt = Callable[[Dealt], None]
@@ -59,7 +62,8 @@ class Claim:
     def wait_in_line(self) -> None:
         """Be a subscriber until something comes or the wait is over. Raises ShuttingDown."""
         broker, storage = self._claims.broker, self._claims.storage
-        if not self._wait_seconds and not storage.statistics(self._topic).ready:
+        has_some = storage.statistics(self._topic).ready or storage.is_claiming(self._topic)
+        if not self._wait_seconds and not has_some:
             asyncio.get_running_loop().call_soon(self.meet, ())
             return
         self._subscriber = broker.open_subscriber(self._topic, self._on_change)
@@ -78,12 +82,16 @@ class Claim:
         """Be content with nothing, unless some of what is ready now may be dealt to it.
 
         Only so much is dealt in a turn. Of what has expired storage removes only
-        so much at a time, and then deals again.
+        so much at a time, and then deals again. What is claimed elsewhere is waited for.
         """
         if self._has_changed or self._subscriber is None:
             return
-        topic = self._subscriber.topic
-        statistics = self._claims.storage.statistics(topic.name)
+        topic, storage = self._subscriber.topic, self._claims.storage
+        if storage.is_claiming(topic.name):
+            clock = self._claims.broker.clock
+            self._timer = clock.call_later(LOOKS_APART_SECONDS, self._look)
+            return
+        statistics = storage.statistics(topic.name)
         has_stopped = statistics.expired == self._expired and not topic.goes_on_later
         if not statistics.ready or has_stopped:
             self._on_change()

@@ -175,6 +175,15 @@ class Receipts:
             self._delete(words[start : start + _DELETED_A_TURN])
             await asyncio.sleep(0)
 
+    def lose(self) -> None:
+        """Let go of all without ending it: others hold it from now on."""
+        words = list(self._held)
+        self._leases.end(words)
+        for word in words:
+            self._forget(word)
+        for tell in self.on_deleted:
+            tell(words)
+
     def _delete(self, words: Sequence[str]) -> None:
         held = [word for word in words if word in self._held]
         self._leases.end(held)

@@ -58,13 +58,14 @@ class Redriving:
         """Send back those that are wanted, at most `limit` of them; say how many."""
         ids = self._wanted.ids
         room = len(ids) if ids is not None and limit is None else limit
+        await self._storage.refresh(self._topic)
         unseen = self._storage.statistics(self._topic).ready
         began_ms = int(self._clock.now() * 1000)
         redriven = 0
         after = None
         while unseen > 0 and (room is None or redriven < room):
             now = self._clock.now()
-            look = self._storage.look(
+            look = await self._storage.look(
                 self._topic,
                 State.READY,
                 min(unseen, LOOKED_AT_A_TURN),
@@ -77,7 +78,7 @@ class Redriving:
             ]
             if room is not None:
                 del chosen[room - redriven :]
-            deliveries = self._storage.lease_seen(self._topic, chosen, now)
+            deliveries = await self._storage.lease_seen(self._topic, chosen, now)
             self._storage.settle(deliveries, self._outcome)
             redriven += len(deliveries)
             unseen -= len(look.sights)

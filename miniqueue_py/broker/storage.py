@@ -4,8 +4,12 @@ The verbs are moves in a message's life, not keys and values. They take and
 return batches. Only what has to wait for a disk is awaited. Taking and
 settling answer at once, so a consumer that vanishes gives its messages back in
 the same turn of the loop, with no await in which it could be cancelled
-half-way. (An engine on another machine would keep a few leased messages at
-hand for that.)
+half-way. (An engine on another machine keeps a few claimed messages in hand for
+that, and sends settlements on their way.)
+
+What topics hold is told at once too, as it is known here. An engine on another
+machine brings that up to date by `refresh`, which is awaited by whoever has to
+tell it exactly.
 
 How long somebody may hold a message is the broker's affair: an engine knows
 that a message is held and by which delivery, not until when.
@@ -40,6 +44,15 @@ def is_hidden(topic: str) -> bool:
     what it finds of such.
     """
     return topic.startswith("/")
+
+
+def nobody_waits(_topic: str) -> int:
+    """Say that nobody here waits for messages of that topic."""
+    return 0
+
+
+def nothing() -> None:
+    """Do nothing, where nobody is to be told."""
 
 
 class TopicStatistics(NamedTuple):
@@ -151,6 +164,21 @@ class Storage(Protocol):
         more. What has expired is not handed out: it is gone. Behind very
         many of those, fewer are handed out than there are; `watch` then tells
         of the topic again.
+
+        An engine on another machine hands out what it has in hand and begins to
+        claim the rest; `watch` then tells of the topic when that has come.
+        """
+        ...
+
+    def is_claiming(self, topic: str) -> bool:
+        """Tell if messages of the topic may be on their way here; never on the same machine."""
+        ...
+
+    async def refresh(self, topic: str | None = None) -> None:
+        """Return when what is told of a topic, or of all, is what was so when this was called.
+
+        That is what `topics`, `knows`, `statistics`, `oldest_ms` and `totals` tell. An engine
+        on the same machine always tells so. Raises StorageUnavailable.
         """
         ...
 
@@ -166,7 +194,7 @@ class Storage(Protocol):
         """
         ...
 
-    def release_due(self, now: float, limit: int) -> Moved:
+    async def release_due(self, now: float, limit: int) -> Moved:
         """Make the moves whose time has come, at most `limit` of them.
 
         Delays that are over go to the front, in due order; those that equal
@@ -184,14 +212,14 @@ class Storage(Protocol):
         """
         ...
 
-    def peek(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Message]:
+    async def peek(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Message]:
         """Return what would be handed out next, and hand out nothing.
 
         As `lease` it returns, and reads, no further message behind `max_bytes`.
         """
         ...
 
-    def look(  # noqa: PLR0913, PLR0917  what is looked for has as many parts
+    async def look(  # noqa: PLR0913, PLR0917  what is looked for has as many parts
         self,
         topic: str,
         state: State,
@@ -210,7 +238,9 @@ class Storage(Protocol):
         """
         ...
 
-    def lease_seen(self, topic: str, sights: Sequence[Sight], now: float) -> Sequence[Delivery]:
+    async def lease_seen(
+        self, topic: str, sights: Sequence[Sight], now: float
+    ) -> Sequence[Delivery]:
         """Hand out these messages wherever they stand in line, if they are ready there still.
 
         They are of one `look` at what is READY, in its order. Nothing else is
@@ -281,8 +311,18 @@ class Storage(Protocol):
         """Return how long writes took: it is not a copy, and goes on."""
         ...
 
-    def watch(self, on_ready: Callable[[str], None]) -> None:
-        """Call `on_ready(topic)` whenever messages of a topic became ready."""
+    def watch(
+        self,
+        on_ready: Callable[[str], None],
+        demand: Callable[[str], int] = nobody_waits,
+        on_lost: Callable[[], None] = nothing,
+    ) -> None:
+        """Call `on_ready(topic)` whenever messages of a topic became ready.
+
+        An engine on another machine asks `demand(topic)` how many messages there is
+        room for, and calls `on_lost` when all that was handed out is with others: it
+        could not say in time that it is still there.
+        """
         ...
 
     @property

@@ -61,6 +61,13 @@ class Topic:
         """True when nobody stands in line."""
         return not self._line
 
+    @property
+    def demand(self) -> int:
+        """How many messages those in line have room for."""
+        if self.is_closed or self._storage.policy(self.name).is_paused:
+            return 0
+        return sum(max(0, subscriber.room) for subscriber in self._line)
+
     def withdraw(self, subscriber: "Subscriber") -> None:
         """Take a subscriber out of the line, if it is there."""
         self._line.pop(subscriber, None)

@@ -9,7 +9,7 @@ from miniqueue_py.cli.output import FAILED, OK, complain
 from miniqueue_py.cli.parser import CommandParser
 from miniqueue_py.cli.progress import progress
 from miniqueue_py.cli.unwinding import unwound_by_sigterm
-from miniqueue_py.database_address import parse_address
+from miniqueue_py.database_address import parse_address, without_password
 from miniqueue_py.errors import BadSetting, DatabaseRefused
 
 
@@ -25,7 +25,7 @@ def copy(words: Sequence[str]) -> int:
         try:
             addresses.append(parse_address(given))
         except ValueError as error:
-            raise BadSetting("copy", f"{given!r} {error}") from None
+            raise BadSetting("copy", f"{without_password(given)!r} {error}") from None
     try:
         with unwound_by_sigterm(), copying(*addresses) as held, ExitStack() as bars:
             copied = held.make(_bars(bars, held.total_bytes))

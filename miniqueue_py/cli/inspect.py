@@ -2,14 +2,13 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from miniqueue_py.broker.clock import SystemClock
 from miniqueue_py.cli.inspect_report import as_json, print_inspection
 from miniqueue_py.cli.legible import legible
 from miniqueue_py.cli.output import FAILED, OK, complain, print_json
-from miniqueue_py.cli.parser import CommandParser, whole_number
+from miniqueue_py.cli.parser import CommandParser, database_directory, whole_number
 from miniqueue_py.cli.progress import progress
 from miniqueue_py.cli.unwinding import unwound_by_sigterm
 from miniqueue_py.errors import BadSetting, DatabaseRefused, TopicNotFound
@@ -50,7 +49,9 @@ def parser() -> ArgumentParser:
         "Tell what is in a database that no broker has open. Nothing in DIR is changed. "
         "What was in flight is ready again. Of a damaged database it tells what is damaged.",
     )
-    parser.add_argument("directory", type=Path, metavar="DIR", help="what the broker has as -db")
+    parser.add_argument(
+        "directory", type=database_directory, metavar="DIR", help="what the broker has as -db"
+    )
     parser.add_argument("--topic", metavar="TOPIC", help="tell of this one, and its messages")
     parser.add_argument(
         "-n",

@@ -6,8 +6,10 @@ one line, as a wrong setting of the broker is.
 
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, HelpFormatter
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
+from miniqueue_py.database_address import parse_address, without_password
 from miniqueue_py.errors import BadSetting
 from miniqueue_py.units import parse_duration, parse_whole_number
 
@@ -57,6 +59,14 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def database_directory(text: str) -> Path:
+    """Return the directory of what a broker has as -db; of one on a server there is none."""
+    address = _read(text, lambda: parse_address(text))
+    if address.directory is None:
+        raise ArgumentTypeError(f"{address.scheme}: has no directory that could be looked into")
+    return address.directory
+
+
 def _parse_signed(text: str) -> int:
     """Read a number below zero too: it is one, and only too small."""
     digits = text.removeprefix("-")
@@ -67,7 +77,7 @@ def _read(text: str, parse: Callable[[], T]) -> T:
     try:
         return parse()
     except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} {error}") from error
+        raise ArgumentTypeError(f"{without_password(text)!r} {error}") from error
 
 
 def _is_number(text: str) -> bool:

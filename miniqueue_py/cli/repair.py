@@ -4,12 +4,11 @@ import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from miniqueue_py.cli.legible import counted, legible
 from miniqueue_py.cli.output import FAILED, OK, complain, print_table
-from miniqueue_py.cli.parser import CommandParser
+from miniqueue_py.cli.parser import CommandParser, database_directory
 from miniqueue_py.errors import DatabaseRefused
 
 if TYPE_CHECKING:
@@ -43,7 +42,9 @@ def parser() -> ArgumentParser:
         "made beside DIR, which takes as much room again. It tells what would be lost, and asks. "
         "DIR as it was is kept as DIR.damaged.",
     )
-    parser.add_argument("directory", type=Path, metavar="DIR", help="what the broker has as -db")
+    parser.add_argument(
+        "directory", type=database_directory, metavar="DIR", help="what the broker has as -db"
+    )
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     return parser
 

@@ -38,8 +38,9 @@ _LIMITS_HEAD = "What clients may take together, with the defaults (docs/operatin
 _ACCESS_HEAD = """\
 Who reaches the broker, and how, with the defaults. Lists have commas, or the
 flag again; docs/security.md has more:"""
+_BROKERS_HEAD = "Several brokers on one -db postgresql://..., with the defaults (docs/scaling.md):"
 _TAIL = """\
-More flags: miniqueue serve -h access, ... -h limits, ... -h dialects.
+More flags: miniqueue serve -h access, ... limits, ... dialects, ... brokers.
 A flag wins over its variable (MINIQUEUE_MAX_MSGS), and that over the file."""
 
 
@@ -84,6 +85,8 @@ def parser() -> ArgumentParser:
 def _help_of(argv: Sequence[str]) -> str:
     if "dialects" in argv:
         return _dialects_help()
+    if "brokers" in argv:
+        return _chapter_help(_BROKERS_HEAD, "brokers")
     if "limits" in argv:
         return _chapter_help(_LIMITS_HEAD, "limits")
     return _chapter_help(_ACCESS_HEAD, "access") if "access" in argv else _help_text()

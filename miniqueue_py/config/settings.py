@@ -21,6 +21,7 @@ from miniqueue_py.http.dialects.known import DIALECTS
 from miniqueue_py.setting import (
     Setting,
     access_setting,
+    brokers_setting,
     duration,
     host_names,
     limit_setting,
@@ -116,6 +117,18 @@ class Settings:
     )
     max_msgs: int = setting("max-msgs", parse_count, "0", "messages kept at most; 0: no cap")
     max_bytes: int = setting("max-bytes", parse_size, "0", "bytes kept at most; 0: no cap")
+    broker_lease_seconds: float = brokers_setting(
+        "broker-lease",
+        duration("1s", "1h"),
+        "10s",
+        "a broker that is not heard of for so long is gone: others deliver what it held",
+    )
+    confirm: Literal["strongest", "local", "remote", "applied"] = brokers_setting(
+        "confirm",
+        one_of("strongest", "local", "remote", "applied"),
+        "strongest",
+        "what 201 waits for: as the database is set up, or its disk, or a standby's, or its pages",
+    )
     tokens: Path | None = access_setting(  # noqa: RUF009 - it is a dataclass field
         "tokens", path, "", "file of those who may ask; none: everybody may do everything"
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from miniqueue_py.database_address import without_password
 from miniqueue_py.errors import BadSetting
 from miniqueue_py.setting import Setting
 
@@ -25,7 +26,9 @@ class Told:
             return setting.parse(self.text)
         except ValueError as error:
             place = f" ({self.place})" if self.place else ""
-            raise BadSetting(f"-{setting.flag}", f"{self.text!r} {error}{place}") from error
+            raise BadSetting(
+                f"-{setting.flag}", f"{without_password(self.text)!r} {error}{place}"
+            ) from error
 
 
 def flags(table: Iterable[Setting], argv: Sequence[str]) -> dict[str, Told]:

@@ -31,6 +31,7 @@ _STATUSES: dict[type[errors.MiniqueueError], int] = {
     errors.TooMuchHeld: 429,
     errors.DiskFull: 507,
     errors.Unavailable: 503,
+    errors.NotSupported: 501,
     errors.MiniqueueError: 500,
 }
 """The first class in an error's ancestry that stands here decides."""

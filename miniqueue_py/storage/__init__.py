@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from miniqueue_py.database_address import parse_address
+from miniqueue_py.errors import DatabaseRefused
 from miniqueue_py.storage.fsync import Fsync
 from miniqueue_py.storage.memory import MemoryStorage
 
@@ -23,8 +24,12 @@ def open_storage(
     address that is none.
     """
     scheme, directory = parse_address(url)
-    if directory is None:
+    if scheme == "memory":
         return MemoryStorage()
+    if directory is None:
+        raise DatabaseRefused(
+            f"a database of {scheme}: is its server's, and is not opened as a file"
+        )
     from miniqueue_py.storage.ordered.opening import open_ordered  # noqa: PLC0415  loaded if used
 
     return open_ordered(

@@ -40,6 +40,36 @@ def lease(storage: Storage, topic: str, limit: int, now: float = NOW) -> Sequenc
     return storage.lease(topic, limit, ANY_SIZE, now)
 
 
+async def take(
+    storage: Storage, topic: str, limit: int, now: float = NOW, max_bytes: int = ANY_SIZE
+) -> Sequence[Delivery]:
+    """Take messages from any engine: what it has to claim elsewhere is waited for."""
+    await storage.refresh(topic)
+    taken: list[Delivery] = []
+    while len(taken) < limit and max_bytes > 0:
+        some = storage.lease(topic, limit - len(taken), max_bytes, now)
+        if not some and storage.is_claiming(topic):
+            await storage.refresh(topic)
+            some = storage.lease(topic, limit - len(taken), max_bytes, now)
+        if not some:
+            break
+        taken += some
+        max_bytes -= sum(len(each.message.body) for each in some)
+    await storage.refresh(topic)
+    return taken
+
+
+async def fresh(storage: Storage) -> Storage:
+    """Return the engine when what it tells is what it keeps."""
+    await storage.refresh()
+    return storage
+
+
+async def places(storage: Storage, topic: str) -> tuple[int, int, int]:
+    """Return how many are ready, in flight, delayed."""
+    return counts(await fresh(storage), topic)
+
+
 def bodies(deliveries: Sequence[Delivery]) -> list[bytes]:
     return [delivery.message.body for delivery in deliveries]
 
@@ -50,9 +80,9 @@ def counts(storage: Storage, topic: str) -> tuple[int, int, int]:
     return statistics.ready, statistics.in_flight, statistics.delayed
 
 
-def later(storage: Storage) -> float:
+async def later(storage: Storage) -> float:
     """Return an instant at which nothing is due that another check left behind."""
     now = float(next(_instants))
-    while storage.release_due(now, ANY_NUMBER).has_more:
+    while (await storage.release_due(now, ANY_NUMBER)).has_more:
         pass
     return now

@@ -97,8 +97,8 @@ async def test_peek_shows_what_would_come_next_and_takes_nothing(
     await publish(broker, b"gone", ttl_seconds=1)
     consume().take()
 
-    assert [each.body for each in administration.peek("orders", 2)] == [b"1", b"2"]
-    assert len(administration.peek("orders", 100)) == 5
+    assert [each.body for each in await administration.peek("orders", 2)] == [b"1", b"2"]
+    assert len(await administration.peek("orders", 100)) == 5
 
     assert places(storage) == (5, 1, 1)
     assert storage.statistics("orders").delivered == 1
@@ -111,7 +111,7 @@ async def test_peek_does_not_show_what_has_expired(
     await publish(broker, b"there")
     await clock.advance(1)
 
-    assert [each.body for each in administration.peek("orders", 9)] == [b"there"]
+    assert [each.body for each in await administration.peek("orders", 9)] == [b"there"]
 
 
 async def test_overview_tells_what_is_where_and_what_was(
@@ -198,7 +198,7 @@ async def test_topic_that_was_never_there_is_not_found(administration: Administr
         administration.overview("nothing")
 
     async def peek(_: str) -> None:
-        administration.peek("nothing", 1)
+        await administration.peek("nothing", 1)
 
     for verb in (look, peek, administration.pause, administration.resume, administration.redrive):
         with pytest.raises(TopicNotFound, match="there is no topic 'nothing'"):

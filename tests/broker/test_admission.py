@@ -74,9 +74,9 @@ async def test_policy_gives_a_ttl_to_messages_that_have_none(
     await publish(broker, b"shorter", ttl_seconds=5)
 
     await tick_after(broker, clock, 5)
-    assert [each.body for each in administration.peek("orders", 9)] == [b"usual", b"longer"]
+    assert [each.body for each in await administration.peek("orders", 9)] == [b"usual", b"longer"]
     await tick_after(broker, clock, 5)
-    assert [each.body for each in administration.peek("orders", 9)] == [b"longer"]
+    assert [each.body for each in await administration.peek("orders", 9)] == [b"longer"]
 
 
 @pytest.mark.parametrize("delay", [10, 11])

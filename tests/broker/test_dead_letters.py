@@ -19,8 +19,8 @@ pytestmark = pytest.mark.anyio
 TOO_OFTEN = TopicPolicy(max_deliveries=1)
 
 
-def dead_letters(administration: Administration, topic: str = "orders.dead") -> list[Message]:
-    return list(administration.peek(topic, 100))
+async def dead_letters(administration: Administration, topic: str = "orders.dead") -> list[Message]:
+    return list(await administration.peek(topic, 100))
 
 
 async def test_dead_goes_to_the_dead_letter_topic_at_once(
@@ -52,7 +52,7 @@ async def test_dead_letter_knows_where_it_came_from_and_why_and_when(
         nack(subscriber, number)
     settle(subscriber, Decision.DEAD)
 
-    first, second = dead_letters(administration)
+    first, second = await dead_letters(administration)
 
     assert (first.body, second.body) == (b"1", b"2")
     assert first.id == stored.id
@@ -88,7 +88,7 @@ async def test_dead_letter_keeps_its_priority_and_outlives_its_ttl(
 
     await tick_after(broker, clock, 100)
 
-    [dead] = dead_letters(administration)
+    [dead] = await dead_letters(administration)
     assert dead.extras.priority == 7
 
 
@@ -103,7 +103,7 @@ async def test_policy_names_the_dead_letter_topic(
     nack(subscriber, 1)
     settle(subscriber, Decision.DEAD, 2)
 
-    assert [dead.body for dead in dead_letters(administration, "graves")] == [b"1", b"2"]
+    assert [dead.body for dead in await dead_letters(administration, "graves")] == [b"1", b"2"]
 
 
 async def test_consumer_that_waits_for_dead_letters_gets_one_at_once(
@@ -129,7 +129,7 @@ async def test_dead_letter_of_a_dead_letter_topic_goes_on_and_knows_its_last_sto
         subscriber.take()
         nack(subscriber)
 
-    [dead] = dead_letters(administration, "orders.dead.dead")
+    [dead] = await dead_letters(administration, "orders.dead.dead")
 
     assert dead.extras.origin is not None
     assert dead.extras.origin.topic == "orders.dead"
@@ -162,7 +162,7 @@ async def test_deleting_the_dead_letters_leaves_their_topic_and_its_next_ones_al
     assert places(storage) == (0, 2, 0)
     settle(subscriber, Decision.DEAD, 2)
 
-    assert [dead.body for dead in dead_letters(administration)] == [b"2"]
+    assert [dead.body for dead in await dead_letters(administration)] == [b"2"]
 
 
 async def test_deleting_a_topic_leaves_its_dead_letters(

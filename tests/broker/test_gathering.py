@@ -131,7 +131,7 @@ async def test_order_is_that_of_the_calls_whichever_verb_they_are(
     say(broker, answers, b"5")
     await some_turns()
 
-    assert [each.body for each in administration.peek("orders", 9)] == texts(5)
+    assert [each.body for each in await administration.peek("orders", 9)] == texts(5)
     [stored] = await second
     assert stored.id[1] == 2
     assert answers.numbers == {b"1": 1, b"3": 3, b"4": 4, b"5": 5}
@@ -146,7 +146,7 @@ async def test_each_has_its_own_terms(
     await some_turns()
     await clock.advance(5)
 
-    waiting = [each.body for each in administration.peek("orders", 9)]
+    waiting = [each.body for each in await administration.peek("orders", 9)]
     assert waiting == [b"1", b"2", b"0", b"4"]
     assert list(answers.numbers.values()) == [1, 2, 3, 4, 5]
 
@@ -310,7 +310,7 @@ async def test_consumer_may_publish_when_it_is_dealt_what_was_gathered(
         assert bodies(subscriber) == [b"0"]
 
     assert set(answers.numbers) == {b"0", b"1", b"3", b"4"}
-    waiting = [each.body for each in administration.peek("other", 9)]
+    waiting = [each.body for each in await administration.peek("other", 9)]
     assert waiting == [b"1", b"2", b"4"]
 
 

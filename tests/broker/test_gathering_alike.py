@@ -67,7 +67,11 @@ class Place:
 
     def waiting(self) -> list[list[Message]]:
         now = self.broker.clock.now()
-        return [list(self.storage.peek(topic, 99, 99, now)) for topic in ("t0", "t1")]
+        return [self.ready(topic, now) for topic in ("t0", "t1")]
+
+    def ready(self, topic: str, now: float) -> list[Message]:
+        with self.storage.snapshot(topic, now) as messages:
+            return list(messages)
 
 
 def fate(answer: Answer) -> Fate:

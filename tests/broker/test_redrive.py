@@ -221,22 +221,22 @@ async def test_redrive_makes_the_topic_anew_that_was_deleted_meanwhile(
     assert bodies(consume()) == [b"one"]
 
 
-def letter_ids(administration: Administration) -> dict[bytes, MessageId]:
+async def letter_ids(administration: Administration) -> dict[bytes, MessageId]:
     """Return the id of each dead letter, by its body."""
-    return {each.body: each.id for each in administration.peek("orders.dead", 1000)}
+    return {each.body: each.id for each in await administration.peek("orders.dead", 1000)}
 
 
 async def test_only_those_are_redriven_that_are_named(
     broker: Broker, administration: Administration, consume: Consume, storage: MemoryStorage
 ) -> None:
     await bury(broker, *texts(5))
-    known = letter_ids(administration)
+    known = await letter_ids(administration)
     wanted = Letters(ids=frozenset([known[b"4"], known[b"2"], (99, 1)]))
 
     assert await administration.redrive("orders.dead", wanted=wanted) == 2
 
     assert bodies(consume(9)) == [b"2", b"4"]
-    assert [each.body for each in administration.peek("orders.dead", 9)] == [b"1", b"3", b"5"]
+    assert [each.body for each in await administration.peek("orders.dead", 9)] == [b"1", b"3", b"5"]
 
 
 async def test_named_letter_is_found_behind_twelve_thousand_others(
@@ -276,7 +276,9 @@ async def test_letters_are_chosen_by_reason_and_by_age_and_by_all_of_it_together
     assert await administration.redrive("orders.dead", wanted=old) == 1
     assert await administration.redrive("orders.dead", wanted=tried) == 1
     assert await administration.redrive("orders.dead", wanted=tried) == 0
-    assert [e.body for e in administration.peek("orders.dead", 9)] == [b"new, by its consumer"]
+    assert [e.body for e in await administration.peek("orders.dead", 9)] == [
+        b"new, by its consumer"
+    ]
 
 
 async def test_most_counts_only_what_is_redriven(
@@ -284,7 +286,7 @@ async def test_most_counts_only_what_is_redriven(
 ) -> None:
     await bury(broker, *texts(1200))
     odd = frozenset(
-        each.id for each in administration.peek("orders.dead", 1000) if int(each.body) % 2
+        each.id for each in await administration.peek("orders.dead", 1000) if int(each.body) % 2
     )
 
     assert await administration.redrive("orders.dead", 400, Letters(odd)) == 400

@@ -143,7 +143,7 @@ async def test_drain_takes_back_what_is_held_and_counts_no_attempt(
         subscriber.take()
         broker.drain()
 
-    assert [each.attempt for each in administration.peek("orders", 9)] == [1, 1]
+    assert [each.attempt for each in await administration.peek("orders", 9)] == [1, 1]
 
 
 async def test_policy_that_comes_later_counts_attempts_made_before(
@@ -159,7 +159,7 @@ async def test_policy_that_comes_later_counts_attempts_made_before(
     await administration.set_policy("orders", TopicPolicy(max_deliveries=2))
     nack(subscriber)
 
-    [dead] = administration.peek("orders.dead", 9)
+    [dead] = await administration.peek("orders.dead", 9)
     assert dead.extras.origin is not None
     assert dead.extras.origin.attempts == 5
 

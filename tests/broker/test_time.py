@@ -20,11 +20,11 @@ async def test_time_goes_on_after_a_tick_that_failed(clock: ManualClock) -> None
     class Stumbling(MemoryStorage):
         ticks = 0
 
-        def release_due(self, now: float, limit: int) -> Moved:
+        async def release_due(self, now: float, limit: int) -> Moved:
             self.ticks += 1
             if self.ticks == 1:
                 raise StorageCorrupt("a record")
-            return super().release_due(now, limit)
+            return await super().release_due(now, limit)
 
     errors: list[Exception] = []
     storage = Stumbling()

@@ -65,7 +65,7 @@ async def all_of(path: Path) -> list[Any]:
     told += [storage.statistics(topic) for topic in ("a", "a.dead", "b")]
     told.append(await storage.batch_count("b", "batch", NOW))
     told.append((await publish_as(storage, "b", Publication([b"once"], key="once"))).is_duplicate)
-    storage.release_due(NOW + 100, ANY_NUMBER)
+    await storage.release_due(NOW + 100, ANY_NUMBER)
     told += [drained(storage, topic) for topic in ("a", "a.dead", "b")]
     await storage.aclose()
     return told
@@ -150,6 +150,8 @@ def _hold_a_file(path: Path) -> None:
         (["rocksdb:from", "to"], "from is a LevelDB database: open it as leveldb:from"),
         (["memory:", "to"], "memory: has nothing that could be copied"),
         (["from", "memory:"], "memory: has nothing that could be copied"),
+        (["postgresql://me:secret@host/x", "to"], "postgresql: names a server; copy goes from a"),
+        (["from", "postgresql://me:secret@host/x"], "postgresql: names a server; copy goes from a"),
     ],
 )
 async def test_what_cannot_be_is_refused_in_one_line_and_nothing_is_made(

@@ -394,3 +394,13 @@ def _with_file(path: Path, name: str) -> None:
 def _with_record(path: Path, key: bytes, value: bytes) -> None:
     with raw(path) as database:
         database.put(key, value)
+
+
+@pytest.mark.parametrize(
+    "given", ["postgresql://me:secret@host/x?password=secret", "redis://me:secret@host/x"]
+)
+def test_a_server_is_no_directory_and_its_password_is_not_shown(given: str) -> None:
+    with pytest.raises(BadSetting, match="DIR: ") as caught:
+        inspect([given])
+
+    assert "secret" not in str(caught.value)

@@ -52,8 +52,9 @@ def test_the_first_help_lists_every_command_on_one_screen(asked: str, capsys: Ou
     lines = done.out.decode().splitlines()
     assert len(lines) < SCREEN[1]
     assert max(map(len, lines)) < SCREEN[0]
-    listed = [line.split()[0] for line in lines if line.startswith("  ")]
-    assert listed == list(COMMANDS)
+    heads = [line[2:].split("  ")[0] for line in lines if line.startswith("  ")]
+    listed = [word for head in heads for word in head.replace(",", "").split() if word in COMMANDS]
+    assert sorted(listed) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"serve"}))

@@ -76,8 +76,8 @@ class Booth:
 
     def bodies(self, topic: str) -> list[bytes]:
         """Return what is ready in a topic, in its order."""
-        messages = self.storage.peek(topic, 1 << 31, 1 << 31, self.broker.clock.now())
-        return [message.body for message in messages]
+        with self.storage.snapshot(topic, self.broker.clock.now()) as messages:
+            return [message.body for message in messages]
 
     @cached_property
     def app(self) -> Any:

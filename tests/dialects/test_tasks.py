@@ -50,8 +50,8 @@ class Booth(DialectBooth):
     def settle(self, receipts: list[str], decision: Decision) -> None:
         assert not self.broker.receipts.settle("tasks", receipts, decision)
 
-    def tasks(self) -> list[Any]:
-        waiting = self.administration.peek("tasks", 1000)
+    async def tasks(self) -> list[Any]:
+        waiting = await self.administration.peek("tasks", 1000)
         return [json.loads(message.body) for message in waiting]
 
     @property
@@ -90,7 +90,7 @@ async def test_a_task_is_queued_as_the_seed_shows(booth: Booth) -> None:
     task_id = json.loads(answer.body)["task_id"]
     assert json.loads(answer.body) == {"status": "queued", "task_id": task_id}
     assert task_id == "1734301548000000000"
-    assert booth.tasks() == [
+    assert await booth.tasks() == [
         {"id": task_id, "type": "email-notification", "payload": "user@example.com"}
     ]
 
@@ -101,7 +101,7 @@ async def test_a_task_is_queued_as_the_seed_shows(booth: Booth) -> None:
 async def test_a_payload_is_whatever_json_can_say(booth: Booth, payload: object) -> None:
     await booth.post(type="any", payload=payload)
 
-    assert booth.tasks()[0]["payload"] == payload
+    assert (await booth.tasks())[0]["payload"] == payload
 
 
 async def test_a_payload_that_is_missing_is_null_and_other_keys_are_left_alone(
@@ -109,8 +109,8 @@ async def test_a_payload_that_is_missing_is_null_and_other_keys_are_left_alone(
 ) -> None:
     assert (await booth.post(type="any", other=1)).status == 202
 
-    assert booth.tasks()[0].keys() == {"id", "type", "payload"}
-    assert booth.tasks()[0]["payload"] is None
+    assert (await booth.tasks())[0].keys() == {"id", "type", "payload"}
+    assert (await booth.tasks())[0]["payload"] is None
 
 
 async def test_ids_grow_though_the_clock_stands_or_goes_back(
@@ -218,7 +218,7 @@ async def test_the_first_task_gives_the_topic_its_policy(booth: Booth) -> None:
 
     assert {answer.status for answer in answers} == {202}
     assert booth.policy == POLICY
-    assert len(booth.tasks()) == 50
+    assert len(await booth.tasks()) == 50
     assert POLICY.max_deliveries == 4  # one attempt and three retries
     assert POLICY.backoff is not None
     assert [POLICY.backoff.seconds(attempt, 0.5) for attempt in (1, 2, 3)] == [1, 2, 4]
@@ -274,7 +274,7 @@ async def test_no_task_is_stored_without_the_policy(clock: ManualClock, tmp_path
     again = Booth(reopen(tmp_path), clock)
     assert (await again.post(type="any")).status == 202
     assert again.policy == POLICY
-    assert len(again.tasks()) == 1
+    assert len(await again.tasks()) == 1
     await again.storage.aclose()
 
 
@@ -287,7 +287,7 @@ async def test_the_policy_outlives_a_restart(clock: ManualClock, tmp_path: Path)
     await again.post(type="after")
 
     assert again.policy == POLICY
-    assert [task["type"] for task in again.tasks()] == ["before", "after"]
+    assert [task["type"] for task in await again.tasks()] == ["before", "after"]
     await again.storage.aclose()
 
 

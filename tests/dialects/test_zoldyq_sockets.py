@@ -219,7 +219,7 @@ async def test_what_is_dealt_beyond_one_go_is_for_the_others(counter: Counter) -
         await settle()
 
         assert counter.counts() == (7, 0, 2)
-        [first, *_] = counter.storage.peek("emails", 9, 1 << 20, counter.broker.clock.now())
+        [first, *_] = await counter.storage.peek("emails", 9, 1 << 20, counter.broker.clock.now())
         assert (first.id[1], first.attempt) == (3, 1)
 
 
@@ -299,7 +299,7 @@ async def test_reader_that_leaves_loses_only_what_it_is_being_sent(counter: Coun
     ready, in_flight, acknowledged = counter.counts()
     assert (ready, in_flight) == (100 - acknowledged, 0)
     assert acknowledged - len(caller.values) <= SENT_TOGETHER
-    message = counter.storage.peek("emails", 1, 1 << 20, counter.broker.clock.now())[0]
+    message = (await counter.storage.peek("emails", 1, 1 << 20, counter.broker.clock.now()))[0]
     assert message.attempt == 1
 
 

@@ -67,9 +67,8 @@ class Wire:
 
     def kept(self, topic: str = "orders") -> list[bytes]:
         """Return the bodies of what is ready."""
-        return [
-            each.body for each in self.storage.peek(topic, 1_000_000, 1 << 62, self.clock.now())
-        ]
+        with self.storage.snapshot(topic, self.clock.now()) as messages:
+            return [each.body for each in messages]
 
 
 class SlowStorage(MemoryStorage):

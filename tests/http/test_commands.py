@@ -92,7 +92,7 @@ async def test_dead_is_buried_and_release_is_not_counted(
     say(wire, subscriber, "NACK 3")
 
     assert wire.kept("orders.dead") == [b"1"]
-    assert [each.attempt for each in wire.storage.peek("orders", 2, 1 << 20, 0)] == [1, 2]
+    assert [each.attempt for each in await wire.storage.peek("orders", 2, 1 << 20, 0)] == [1, 2]
 
 
 async def test_touch_begins_leases_anew(wire: Wire, subscriber: Subscriber) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,8 +81,8 @@ class Pair(RuleBasedStateMachine):
         sights: list[Sight] = []
         after = None
         for _ in range(1000):
-            look: Look = self.run(
-                partial(self.storage.look, name, state, limit, max_bytes, self.now, after)
+            look: Look = self.wait(
+                self.storage.look(name, state, limit, max_bytes, self.now, after)
             )
             assert len(look.sights) <= limit
             sights += look.sights
@@ -115,7 +114,7 @@ class Pair(RuleBasedStateMachine):
     def release(self, limit: int) -> bool:
         """Make a slice of what is due; tell if there is more."""
         with self.hearing():
-            moved: Moved = self.run(lambda: self.storage.release_due(self.now, limit))
+            moved: Moved = self.wait(self.storage.release_due(self.now, limit))
             # What is looked at and not moved counts against the limit too: so
             # a slice may be shorter than the model's, but it begins alike.
             done = moved.restored + moved.expired

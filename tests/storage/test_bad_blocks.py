@@ -104,7 +104,7 @@ async def test_peeking_and_age_step_over_a_bad_block(tmp_path: Path) -> None:
     flip(largest_table(tmp_path), 5000)
     storage = reopen(tmp_path)
 
-    assert len(storage.peek("a", 2000, 1 << 30, NOW)) == 2000
+    assert len(await storage.peek("a", 2000, 1 << 30, NOW)) == 2000
     assert storage.oldest_ms("a") == NOW * 1000
     assert storage.failure is None
     await storage.aclose()
@@ -137,7 +137,7 @@ async def test_batch_whose_count_is_in_a_bad_block_is_unknown(tmp_path: Path) ->
     storage = reopen(tmp_path)
 
     known = [await storage.batch_count("a", f"key {number}", NOW) for number in range(300)]
-    while storage.release_due(NOW + 1e6, 100).has_more:
+    while (await storage.release_due(NOW + 1e6, 100)).has_more:
         pass
 
     assert {0, 1} == set(known)

@@ -97,7 +97,7 @@ async def test_batch_that_goes_on_lets_those_behind_it_be_forgotten(tmp_path: Pa
         await publish_in_batch(storage, "a", BatchCount(f"{number}", 1), b"x", now=NOW + number)
     await publish_in_batch(storage, "a", BatchCount("old", 2), b"x", now=NOW + 100)
 
-    while storage.release_due(NOW + WINDOW + 2, 1).has_more:
+    while (await storage.release_due(NOW + WINDOW + 2, 1)).has_more:
         pass
     assert records(storage) == (3, 3)
     assert storage._past.size == 3 * batch_counts.KEPT_BYTES
@@ -107,10 +107,10 @@ async def test_batch_that_goes_on_lets_those_behind_it_be_forgotten(tmp_path: Pa
     assert storage._past.size == 3 * batch_counts.KEPT_BYTES
     await publish_in_batch(storage, "a", BatchCount("new", 1), b"x", now=NOW + WINDOW + 2)
     await expect(storage, {"old": 2, "2": 0, "3": 1, "4": 1, "new": 1}, NOW + WINDOW + 2)
-    assert storage.release_due(NOW + WINDOW + 100, ANY_NUMBER).has_more is False
+    assert (await storage.release_due(NOW + WINDOW + 100, ANY_NUMBER)).has_more is False
     assert records(storage) == (1, 1)
     await expect(storage, {"new": 1}, NOW + WINDOW + 100)
-    storage.release_due(NOW + 3 * WINDOW, ANY_NUMBER)
+    await storage.release_due(NOW + 3 * WINDOW, ANY_NUMBER)
     assert records(storage) == (0, 0)
     assert storage._past.size == 0
     await storage.aclose()

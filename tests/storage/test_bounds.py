@@ -69,7 +69,7 @@ async def test_window_stops_at_its_bytes_whatever_the_sizes(tmp_path: Path, smal
 async def test_peek_reads_nothing_behind_its_bytes(tmp_path: Path) -> None:
     storage, database = await backlog(tmp_path, *[LARGE] * 40)
 
-    assert len(storage.peek("a", 1000, 2 * len(LARGE), NOW)) == 2
+    assert len(await storage.peek("a", 1000, 2 * len(LARGE), NOW)) == 2
 
     assert database.entries <= 3
     await storage.aclose()
@@ -83,7 +83,7 @@ async def test_messages_that_are_being_written_are_skipped_where_they_stand(tmp_
     writing = storage.append("a", [Publication([b"later"], priority=1)], NOW, 0.0)
     storage._committer.flush()
 
-    seen = [message.body for message in storage.peek("a", 3000, 1 << 30, NOW)]
+    seen = [message.body for message in await storage.peek("a", 3000, 1 << 30, NOW)]
 
     assert seen == [b"high"] + [b"low"] * 2999
     await writing

@@ -45,9 +45,9 @@ async def dead_letter(storage: OrderedStorage) -> None:
     await storage.append("topic", [], NOW, 0.0)
 
 
-def everywhere(storage: OrderedStorage) -> list[tuple[str, bytes]]:
+async def everywhere(storage: OrderedStorage) -> list[tuple[str, bytes]]:
     """Take all there is, whatever it waits for."""
-    storage.release_due(NOW + 100, ANY_NUMBER)
+    await storage.release_due(NOW + 100, ANY_NUMBER)
     return [
         (topic, body)
         for topic in ("grave", "source", "topic")
@@ -69,10 +69,10 @@ async def test_move_that_cannot_be_written_is_made_here_and_undone_by_a_restart(
 
     target = {"bury": "grave", "redrive": "source"}.get(move, "topic")
     assert storage.failure is not None
-    assert everywhere(storage) == [(target, b"1")]
+    assert await everywhere(storage) == [(target, b"1")]
     await storage.aclose()
     storage = reopen(tmp_path)
-    assert everywhere(storage) == [("topic", b"1")]
+    assert await everywhere(storage) == [("topic", b"1")]
     await storage.aclose()
 
 
@@ -91,7 +91,7 @@ async def test_move_whose_fsync_fails_leaves_the_message_in_one_place(
 
     storage = reopen(tmp_path)
 
-    assert len(everywhere(storage)) == 1
+    assert len(await everywhere(storage)) == 1
     await storage.aclose()
 
 
@@ -149,10 +149,10 @@ async def test_delayed_publication_does_not_come_due_before_it_is_durable(tmp_pa
             publish_as(storage, "a", Publication([b"1"], delay_seconds=1.0))
         )
         await sync.wait_begun(1)
-        assert storage.release_due(NOW + 2, ANY_NUMBER) == Moved()
+        assert await storage.release_due(NOW + 2, ANY_NUMBER) == Moved()
     await publishing
 
-    assert storage.release_due(NOW + 2, ANY_NUMBER) == Moved(restored=1)
+    assert await storage.release_due(NOW + 2, ANY_NUMBER) == Moved(restored=1)
     assert bodies(lease(storage, "a", 1)) == [b"1"]
     await storage.aclose()
 
@@ -164,10 +164,10 @@ async def test_message_does_not_expire_before_it_is_durable_and_does_then(tmp_pa
             publish_as(storage, "a", Publication([b"1"], ttl_seconds=1.0))
         )
         await sync.wait_begun(1)
-        assert storage.release_due(NOW + 2, ANY_NUMBER) == Moved()
+        assert await storage.release_due(NOW + 2, ANY_NUMBER) == Moved()
     await publishing
 
-    assert storage.release_due(NOW + 2, ANY_NUMBER) == Moved(expired=1)
+    assert await storage.release_due(NOW + 2, ANY_NUMBER) == Moved(expired=1)
     await storage.aclose()
 
 
@@ -184,7 +184,7 @@ async def test_refused_messages_are_not_shown_though_they_can_be_read(
 
     assert counts(storage, "a") == (4, 0, 0)
     assert storage.totals()[:2] == (4, 4)
-    assert storage.release_due(NOW + 2, ANY_NUMBER) == Moved()
+    assert await storage.release_due(NOW + 2, ANY_NUMBER) == Moved()
     assert bodies(lease(storage, "a", 10)) == [b"1", b"2", b"3", b"4"]
     await storage.aclose()
 
@@ -202,7 +202,7 @@ async def test_torn_record_of_a_delay_stops_publishing_and_is_no_other_message(
 
     storage = reopen(tmp_path)
 
-    assert storage.release_due(NOW + 2, ANY_NUMBER) == Moved(restored=1)
+    assert await storage.release_due(NOW + 2, ANY_NUMBER) == Moved(restored=1)
     assert bodies(lease(storage, "a", 10)) == [b"2"]
     assert storage.failure is not None
     await storage.aclose()

@@ -84,15 +84,15 @@ async def test_replacement_that_failed_leaves_all_as_it_was(tmp_path: Path, faul
     with sync.held_back():
         replacing = await begin(storage, "a", "b")
         if fault == "fsync":  # else it has failed by now
-            storage.release_due(NOW + 1.5, ANY_NUMBER)
+            await storage.release_due(NOW + 1.5, ANY_NUMBER)
     await expect_refusal(replacing)
 
     assert storage.statistics("a") == before._replace(ready=before.ready + 1, in_flight=0)
     assert (storage.totals(), storage.policy("a")) == (totals, policy)
     assert storage.settle([held], ACK) == [held], "as after a restart"
     assert "a" in heard
-    assert storage.release_due(NOW + 1.5, ANY_NUMBER)[:2] == (1, 0)
-    assert storage.release_due(NOW + 2.5, ANY_NUMBER)[:2] == (0, 1)
+    assert (await storage.release_due(NOW + 1.5, ANY_NUMBER))[:2] == (1, 0)
+    assert (await storage.release_due(NOW + 2.5, ANY_NUMBER))[:2] == (0, 1)
     assert bodies(lease(storage, "a", 9)) == [b"due", b"1", b"3", b"keyed"]
     assert not storage.settle([taken], ACK)
     assert bodies(lease(storage, "b", 9)) == [b"newer"]

@@ -36,7 +36,7 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     assert counts(storage, "a") == (4, 0, 1)
     assert storage.totals()[:2] == (6, 6)
     assert bodies(lease(storage, "a", 10)) == [b"3", b"4", b"5", b"1"]
-    assert storage.release_due(50.0, ANY_NUMBER).restored == 1
+    assert (await storage.release_due(50.0, ANY_NUMBER)).restored == 1
     [again] = lease(storage, "a", 10)
     assert (again.message.body, again.message.extras.dack_count) == (b"2", 1)
     assert bodies(lease(storage, "b", 10)) == [b"x"]
@@ -235,11 +235,11 @@ async def test_tick_with_nothing_due_reads_nothing(tmp_path: Path) -> None:
     storage, database, _ = faulty(tmp_path)
     await publish_as(storage, "a", Publication([b"x"] * 100, 0, 50.0, 60.0))
     await storage.append("a", [Publication([b"x"], key="k")], NOW, 100.0)
-    storage.release_due(NOW + 1, ANY_NUMBER)
+    await storage.release_due(NOW + 1, ANY_NUMBER)
     before = database.reads
 
     for tick in range(2, 50):
-        assert storage.release_due(NOW + tick, ANY_NUMBER) == Moved()
+        assert await storage.release_due(NOW + tick, ANY_NUMBER) == Moved()
 
     assert database.reads == before
     await storage.aclose()

@@ -81,13 +81,13 @@ async def test_settling_and_ticking_cost_the_same_however_many_topics_keep_keys(
     before = database.reads
 
     slices = 0
-    while storage.release_due(NOW, 100).has_more:
+    while (await storage.release_due(NOW, 100)).has_more:
         slices += 1
         agendas = 2
         assert database.reads - before <= 100 // kept_keys.LOOK + agendas, "these are work too"
         before = database.reads
     before = database.reads
-    assert not storage.release_due(NOW + 1, 100).has_more
+    assert not (await storage.release_due(NOW + 1, 100)).has_more
     storage.settle(lease(storage, "work", 1), ACK)
 
     assert slices >= 300 * kept_keys.LOOK // 100
@@ -105,12 +105,12 @@ async def test_size_of_kept_keys_follows_what_is_kept_purged_and_forgotten(tmp_p
     await storage.purge("c")
     counts.append(storage._past.keys.size // kept_keys.KEPT_BYTES)
     for later in (10, 20):
-        while storage.release_due(NOW + later, 2).has_more:
+        while (await storage.release_due(NOW + later, 2)).has_more:
             pass
         counts.append(storage._past.keys.size // kept_keys.KEPT_BYTES)
     await storage.append("a", keyed(0, 1), NOW + 30, 1.0)
     counts.append(storage._past.keys.size // kept_keys.KEPT_BYTES)
-    storage.release_due(NOW + 31, 100)
+    await storage.release_due(NOW + 31, 100)
     counts.append(storage._past.keys.size // kept_keys.KEPT_BYTES)
 
     assert counts == [9, 6, 3, 0, 1, 0]

@@ -51,7 +51,7 @@ async def test_nothing_of_it_is_there_when_the_database_is_opened(path: Path) ->
     assert storage.topics() == ["a"]
     assert storage.totals()[:2] == (1, 1)
     assert not lease(storage, HIDDEN, 9)
-    assert storage.release_due(NOW + 9, ANY_NUMBER)[:2] == (0, 0)
+    assert (await storage.release_due(NOW + 9, ANY_NUMBER))[:2] == (0, 0)
     await storage.aclose()
 
 

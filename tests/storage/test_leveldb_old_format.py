@@ -53,8 +53,8 @@ async def test_database_of_the_first_version_is_read_in_its_order(tmp_path: Path
     assert storage.statistics("orders") == TopicStatistics(ready=3, delayed=1, bytes=13)
     assert storage.oldest_ms("orders") == 0, "it has no date"
     await publish(storage, "orders", b"new")
-    assert storage.release_due(4.9, ANY_NUMBER) == Moved()
-    assert storage.release_due(5.0, ANY_NUMBER) == Moved(restored=1)
+    assert await storage.release_due(4.9, ANY_NUMBER) == Moved()
+    assert await storage.release_due(5.0, ANY_NUMBER) == Moved(restored=1)
     deliveries = lease(storage, "orders", 10)
     assert bodies(deliveries) == [b"later", b"again", b"two", b"", b"new"]
     later, again, two, _, _ = deliveries
@@ -72,7 +72,7 @@ async def test_message_that_the_first_version_had_moved_to_the_front_can_be_set_
     first, second = lease(storage, "orders", 2)
 
     storage.settle([first, second], Delay(3.0))
-    assert storage.release_due(3.0, ANY_NUMBER) == Moved(restored=2)
+    assert await storage.release_due(3.0, ANY_NUMBER) == Moved(restored=2)
 
     again = lease(storage, "orders", 2)
     assert bodies(again) == [b"again", b"two"]

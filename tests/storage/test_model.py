@@ -95,7 +95,7 @@ class StorageMachine(Pair):
 
     @rule(name=topics, limit=st.integers(0, 6), max_bytes=st.sampled_from((0, 1, 5, 999)))
     def peek(self, name: str, limit: int, max_bytes: int) -> None:
-        messages = self.run(lambda: self.storage.peek(name, limit, max_bytes, self.now))
+        messages = self.wait(self.storage.peek(name, limit, max_bytes, self.now))
         self.compare(messages, self.model.peek(name, limit, max_bytes))
 
     @precondition(lambda self: self.held)
@@ -184,7 +184,7 @@ class StorageMachine(Pair):
         sights = self.look_through(name, State.READY, 99, 999)
         chosen = [sight for sight in sights if data.draw(st.booleans())]
         self.model.now_ms += steps * STEP_MS
-        deliveries = self.run(lambda: self.storage.lease_seen(name, chosen, self.now))
+        deliveries = self.wait(self.storage.lease_seen(name, chosen, self.now))
         items = self.model.lease_seen(name, [sight.message.id for sight in chosen])
         self.take(deliveries, items)
 

@@ -35,13 +35,13 @@ async def fill(storage: Storage) -> None:
     await publish(storage, "b", *NEW)
 
 
-def state(storage: Storage) -> str:
+async def state(storage: Storage) -> str:
     """Say which of the two "a" is, or fail: there is nothing in between."""
-    found = [each.body for each in storage.peek("a", 1000, ANY_SIZE, NOW)]
+    found = [each.body for each in await storage.peek("a", 1000, ANY_SIZE, NOW)]
     assert storage.policy("a") == POLICY
     if found == OLD:
         assert storage.statistics("a").delayed == 1
-        assert [each.body for each in storage.peek("b", 1000, ANY_SIZE, NOW)] == NEW
+        assert [each.body for each in await storage.peek("b", 1000, ANY_SIZE, NOW)] == NEW
         assert storage.policy("b") != POLICY
         assert storage.totals().messages == len(OLD) + 1 + len(NEW)
         return "old"
@@ -66,7 +66,7 @@ async def test_replacement_outlives_a_clean_stop(tmp_path: Path) -> None:
 
     storage = reopen(tmp_path)
 
-    assert state(storage) == "new"
+    assert await state(storage) == "new"
     await storage.aclose()
 
 
@@ -90,7 +90,7 @@ async def test_log_that_is_cut_anywhere_has_the_old_or_the_new(tmp_path: Path) -
         with (copy / log.name).open("r+b") as file:
             file.truncate(size)
         storage = open_storage(str(copy), fsync="never")  # type: ignore[assignment]
-        found.append(state(storage))
+        found.append(await state(storage))
         await storage.aclose()
         shutil.rmtree(copy)
 
@@ -110,7 +110,7 @@ async def test_process_that_ends_before_the_write_leaves_the_old(tmp_path: Path)
 
     storage = reopen(tmp_path)
 
-    assert state(storage) == "old"
+    assert await state(storage) == "old"
     await storage.aclose()
 
 
@@ -131,7 +131,7 @@ async def test_process_that_ends_some_turns_after_leaves_the_old_or_the_new(
     await storage.aclose()
 
     storage = reopen(tmp_path)
-    assert state(storage) == ("new" if was_written else "old")
+    assert await state(storage) == ("new" if was_written else "old")
     storage.watch(lambda _topic: None)
     await storage._janitor.wait_idle()
     await storage.aclose()
@@ -147,11 +147,11 @@ async def test_write_that_fails_refuses_and_the_old_stays(tmp_path: Path) -> Non
         await storage.replace("a", "b")
     with pytest.raises(StorageUnavailable, match="bad"):
         await storage.replace("a", "c")
-    assert state(storage) == "old"
+    assert await state(storage) == "old"
     await storage.aclose()
 
     storage = reopen(tmp_path)
-    assert state(storage) == "old"
+    assert await state(storage) == "old"
     await storage.aclose()
 
 
@@ -163,13 +163,13 @@ async def test_fsync_that_fails_refuses_and_the_old_stays_until_a_restart(tmp_pa
     with pytest.raises(StorageUnavailable, match="Input/output error"):
         await storage.replace("a", "b")
     await storage._janitor.wait_idle()
-    assert state(storage) == "old"
+    assert await state(storage) == "old"
     assert bodies(lease(storage, "a", 999)) == OLD
     sync.error = None
     await storage.aclose()
 
     storage = reopen(tmp_path)
-    state(storage)
+    await state(storage)
     await storage.aclose()
 
 

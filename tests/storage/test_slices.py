@@ -29,11 +29,11 @@ MANY = 2500
 SLICE = 97
 
 
-def release(storage: Storage, now: float, limit: int = SLICE) -> list[Moved]:
+async def release(storage: Storage, now: float, limit: int = SLICE) -> list[Moved]:
     """Release all that is due, slice by slice."""
     slices: list[Moved] = []
     while not slices or slices[-1].has_more:
-        slices.append(storage.release_due(now, limit))
+        slices.append(await storage.release_due(now, limit))
         assert slices[-1].restored + slices[-1].expired <= limit
     return slices
 
@@ -55,7 +55,7 @@ async def test_messages_due_at_once_are_in_due_order_whatever_the_slices(
         await publish(storage, "a", b"ready")
         expected = await delay_many(storage, "a")
 
-        slices = release(storage, NOW + 100)
+        slices = await release(storage, NOW + 100)
 
         assert sum(moved.restored for moved in slices) == MANY
         assert bodies(lease(storage, "a", MANY + 1)) == [*expected, b"ready"]
@@ -66,7 +66,7 @@ async def test_consumer_between_the_slices_gets_due_order(kind: str, tmp_path: P
         expected = await delay_many(storage, "a")
         got: list[bytes] = []
 
-        while storage.release_due(NOW + 100, SLICE).has_more:
+        while (await storage.release_due(NOW + 100, SLICE)).has_more:
             taken = lease(storage, "a", SLICE // 2)
             got += bodies(taken)
             storage.settle(taken, ACK)
@@ -83,7 +83,7 @@ async def test_messages_of_another_topic_come_due_among_them(kind: str, tmp_path
         storage.settle(lease(storage, "early", 1), Delay(NOW + 0.5))
         await delay_many(storage, "late")
 
-        assert storage.release_due(NOW + 100, SLICE) == Moved(SLICE, 0, has_more=True)
+        assert await storage.release_due(NOW + 100, SLICE) == Moved(SLICE, 0, has_more=True)
 
         assert bodies(lease(storage, "early", 1)) == [b"1"]
 
@@ -94,7 +94,7 @@ async def test_what_expires_at_once_goes_in_slices(kind: str, tmp_path: Path) ->
         await publish_as(storage, "a", mortal)
         await publish(storage, "a", b"immortal")
 
-        slices = release(storage, NOW + 1)
+        slices = await release(storage, NOW + 1)
 
         assert sum(moved.expired for moved in slices) == MANY
         assert len(slices) >= MANY // SLICE
@@ -108,9 +108,9 @@ async def test_keys_that_are_over_at_once_are_forgotten_in_slices(
         keyed = [Publication([b"x"], key=f"{number}") for number in range(MANY)]
         await storage.append("a", keyed, NOW, 10.0)
 
-        assert len(release(storage, NOW + 9.9)) == 1, "none is over"
-        assert len(release(storage, NOW + 10)) >= MANY // SLICE
-        assert len(release(storage, NOW + 10)) == 1, "none is left"
+        assert len(await release(storage, NOW + 9.9)) == 1, "none is over"
+        assert len(await release(storage, NOW + 10)) >= MANY // SLICE
+        assert len(await release(storage, NOW + 10)) == 1, "none is left"
 
 
 async def test_purged_messages_that_would_be_due_do_not_stop_others(
@@ -121,7 +121,7 @@ async def test_purged_messages_that_would_be_due_do_not_stop_others(
         await publish_as(storage, "b", Publication([b"1"], delay_seconds=50.0))
         await storage.purge("a")
 
-        slices = release(storage, NOW + 100)
+        slices = await release(storage, NOW + 100)
 
         assert sum(moved.restored for moved in slices) == 1
         assert bodies(lease(storage, "b", 1)) == [b"1"]

@@ -77,7 +77,7 @@ async def test_disk_use_stays_within_twice_the_live_data_over_20000_delays(
         for _ in range(messages // BATCH):
             storage.settle(lease(storage, "t", BATCH), Delay(until=float(due)))
             await turn(storage)
-        assert storage.release_due(float(due), ANY_NUMBER).restored == messages
+        assert (await storage.release_due(float(due), ANY_NUMBER)).restored == messages
         await turn(storage)
 
     await expect_small(storage, tmp_path, live=messages)
@@ -87,7 +87,7 @@ async def test_delays_expiries_and_keys_leave_nothing_behind_when_they_are_over(
     storage: OrderedStorage, tmp_path: Path
 ) -> None:
     await fill_specially(storage)
-    while storage.release_due(NOW + 10, BATCH).has_more:
+    while (await storage.release_due(NOW + 10, BATCH)).has_more:
         await turn(storage)
     while deliveries := lease(storage, "t", BATCH):
         storage.settle(deliveries, ACK)
@@ -116,7 +116,7 @@ async def test_keys_give_their_space_back_when_they_are_forgotten(
         keyed = [Publication([b""], key=f"{number}/{other}") for other in range(BATCH)]
         await storage.append("t", keyed, NOW, 1.0)
         storage.settle(lease(storage, "t", BATCH), ACK)
-    while storage.release_due(NOW + 1, BATCH).has_more:
+    while (await storage.release_due(NOW + 1, BATCH)).has_more:
         await turn(storage)
 
     await expect_small(storage, tmp_path, live=0)

@@ -84,7 +84,7 @@ class _Topics:
         return answer(value)
 
     async def show(self, segment: str) -> Response:
-        return self._describe(topic_name(segment))
+        return await self._describe(topic_name(segment))
 
     async def set_policy(self, segment: str) -> Response:
         topic = topic_name(segment)
@@ -92,7 +92,7 @@ class _Topics:
         if policy.dead_letter is not None:  # its dead letters are as good as published there
             caller().require(PUBLISH, policy.dead_letter)
         await self._administration.set_policy(topic, policy)
-        return self._describe(topic)
+        return await self._describe(topic)
 
     async def delete(self, segment: str) -> Response:
         await self._broker.delete(topic_name(segment))
@@ -101,17 +101,17 @@ class _Topics:
     async def purge(self, segment: str) -> Response:
         topic = topic_name(segment)
         await self._administration.purge(topic)
-        return self._describe(topic)
+        return await self._describe(topic)
 
     async def pause(self, segment: str) -> Response:
         topic = topic_name(segment)
         await self._administration.pause(topic)
-        return self._describe(topic)
+        return await self._describe(topic)
 
     async def resume(self, segment: str) -> Response:
         topic = topic_name(segment)
         await self._administration.resume(topic)
-        return self._describe(topic)
+        return await self._describe(topic)
 
     async def redrive(self, segment: str) -> Response:
         topic = topic_name(segment)
@@ -122,7 +122,7 @@ class _Topics:
         if destination.topic is not None:
             caller().require(PUBLISH, destination.topic)
         redriven = await self._administration.redrive(topic, limit, wanted, destination)
-        hint = None if redriven else self._hint(topic)
+        hint = None if redriven else await self._hint(topic)
         return answer({"redriven": redriven} | ({"hint": hint} if hint else {}))
 
     async def peek(self, segment: str) -> Response:
@@ -131,7 +131,7 @@ class _Topics:
         limit = query.whole_number("max", PEEKED_UNASKED, least=1, most=MOST_PEEKED)
         state = query.read("state", _check_state, State.READY)
         if state is State.READY:
-            shown = list(map(as_object, self._administration.peek(topic, limit)))
+            shown = list(map(as_object, await self._administration.peek(topic, limit)))
         else:
             sights = await self._administration.look(topic, state, limit)
             shown = [as_object(each.message, due_ms=each.due_ms) for each in sights]
@@ -161,13 +161,15 @@ class _Topics:
                 continue  # deleted in one of the turns between
         return overviews
 
-    def _describe(self, topic: str) -> Response:
+    async def _describe(self, topic: str) -> Response:
+        await self._administration.refresh(topic)
         return answer(overview_as_json(self._administration.overview(topic)))
 
-    def _hint(self, topic: str) -> str | None:
+    async def _hint(self, topic: str) -> str | None:
         """Return where the dead letters are that somebody looks for in the wrong topic."""
         try:
             dead_letters = self._administration.overview(topic).policy.dead_letter_of(topic)
+            await self._administration.refresh(dead_letters)
             self._administration.overview(dead_letters)
         except TopicNotFound:
             return None

@@ -22,6 +22,8 @@ from miniqueue_py.broker.storage import (
     TopicStatistics,
     Totals,
     is_hidden,
+    nobody_waits,
+    nothing,
 )
 from miniqueue_py.broker.write_times import Times, WriteTimes
 from miniqueue_py.errors import StorageUnavailable
@@ -142,7 +144,7 @@ class MemoryStorage:
         done.set_result(None)
         return done
 
-    def release_due(self, now: float, limit: int) -> Moved:
+    async def release_due(self, now: float, limit: int) -> Moved:
         now_ms = int(now * 1000)
         self._timetable.begin(now)
         restored, dropped = self._timetable.end_delays(now_ms, limit)
@@ -161,7 +163,7 @@ class MemoryStorage:
             for entry in list(shelf.entries):
                 entry.leave(Move.PURGE)
 
-    def peek(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Message]:
+    async def peek(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Message]:
         shelf = self._shelves.get(topic)
         messages: list[Message] = []
         for entry in shelf.first_ready(limit, int(now * 1000)) if shelf else ():
@@ -171,7 +173,7 @@ class MemoryStorage:
             max_bytes -= len(entry.message.body)
         return messages
 
-    def look(  # noqa: PLR0913, PLR0917  see Storage
+    async def look(  # noqa: PLR0913, PLR0917  see Storage
         self,
         topic: str,
         state: State,
@@ -192,7 +194,9 @@ class MemoryStorage:
                 max_bytes -= len(entry.message.body)
         return Look(sights)
 
-    def lease_seen(self, topic: str, sights: Sequence[Sight], now: float) -> Sequence[Delivery]:
+    async def lease_seen(
+        self, topic: str, sights: Sequence[Sight], now: float
+    ) -> Sequence[Delivery]:
         shelf = self._shelves.get(topic)
         entries: list[Entry] = [sight.place for sight in sights]
         ready = [each for each in entries if each.state is State.READY and each.shelf is shelf]
@@ -253,10 +257,21 @@ class MemoryStorage:
             self._timetable.expired,
         )
 
+    def is_claiming(self, topic: str) -> bool:  # noqa: ARG002  nothing is far away
+        return False
+
+    async def refresh(self, topic: str | None = None) -> None:
+        """Do nothing: what is told is always so."""
+
     def write_times(self) -> WriteTimes:
         return self._write_times
 
-    def watch(self, on_ready: Callable[[str], None]) -> None:
+    def watch(
+        self,
+        on_ready: Callable[[str], None],
+        demand: Callable[[str], int] = nobody_waits,  # noqa: ARG002  see Storage
+        on_lost: Callable[[], None] = nothing,  # noqa: ARG002
+    ) -> None:
         self._on_ready = on_ready
 
     async def aclose(self) -> None:

@@ -10,7 +10,15 @@ from miniqueue_py.broker.delivery import Delivery, Outcome
 from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
-from miniqueue_py.broker.storage import Look, Moved, Sight, TopicStatistics, Totals
+from miniqueue_py.broker.storage import (
+    Look,
+    Moved,
+    Sight,
+    TopicStatistics,
+    Totals,
+    nobody_waits,
+    nothing,
+)
 from miniqueue_py.broker.write_times import WriteTimes
 from miniqueue_py.errors import StorageUnavailable
 from miniqueue_py.storage.fsync import Fsync
@@ -175,7 +183,7 @@ class OrderedStorage:
     def settled(self) -> "asyncio.Future[None]":
         return self._committer.durable(None)
 
-    def release_due(self, now: float, limit: int) -> Moved:
+    async def release_due(self, now: float, limit: int) -> Moved:
         moved = Moved()
         with self._committer.noting_errors():
             moved = self._timetable.release_due(now, limit)
@@ -188,13 +196,13 @@ class OrderedStorage:
     async def replace(self, topic: str, source: str) -> None:
         await self._topics.replace(topic, source)
 
-    def peek(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Message]:
+    async def peek(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Message]:
         state = self._catalogue.get(topic)
         with self._committer.noting_errors():
             return self._line.peek(state, limit, max_bytes, int(now * 1000)) if state else []
         return []
 
-    def look(  # noqa: PLR0913, PLR0917  see Storage
+    async def look(  # noqa: PLR0913, PLR0917  see Storage
         self,
         topic: str,
         state: State,
@@ -211,7 +219,9 @@ class OrderedStorage:
                 )
         return Look([])
 
-    def lease_seen(self, topic: str, sights: Sequence[Sight], now: float) -> Sequence[Delivery]:
+    async def lease_seen(
+        self, topic: str, sights: Sequence[Sight], now: float
+    ) -> Sequence[Delivery]:
         state = self._catalogue.get(topic)
         if state is None or state.is_unconfirmed:
             return []
@@ -252,10 +262,21 @@ class OrderedStorage:
     def totals(self) -> Totals:
         return Totals(*self._catalogue.totals(), self._moves.expired)
 
+    def is_claiming(self, topic: str) -> bool:  # noqa: ARG002  nothing is far away
+        return False
+
+    async def refresh(self, topic: str | None = None) -> None:
+        """Do nothing: what is told is always so."""
+
     def write_times(self) -> WriteTimes:
         return self._committer.write_times
 
-    def watch(self, on_ready: Callable[[str], None]) -> None:
+    def watch(
+        self,
+        on_ready: Callable[[str], None],
+        demand: Callable[[str], int] = nobody_waits,  # noqa: ARG002  see Storage
+        on_lost: Callable[[], None] = nothing,  # noqa: ARG002
+    ) -> None:
         """Begin to work; what an earlier process left behind is swept and compacted."""
         self._on_ready = on_ready
         self._janitor.compact_leftovers([state.dead_range() for state in self._catalogue])

@@ -27,6 +27,7 @@ def coramq_pages(queues: CoramqQueues) -> Blueprint:
         caller().require(PUBLISH, topic)  # as whoever publishes makes a topic
         if queues.broker.is_draining:
             raise ShuttingDown
+        await queues.administration.refresh(topic)
         if topic in coming or queues.administration.knows(topic):
             text = "Queue with the given name already exists"
             return as_response(*explain_coramq(400, text, queueName=topic))

@@ -26,11 +26,11 @@ class _Stats:
         self._rates = rates
 
     async def show(self) -> Response:
-        overview = self._overview(TOPIC)
+        overview = await self._overview(TOPIC)
         policy = overview.policy if overview else DEFAULT_POLICY
         held = overview.statistics if overview else None
         dead_letters = policy.dead_letter_of(TOPIC)
-        dead = self._overview(dead_letters)
+        dead = await self._overview(dead_letters)
         age = overview.oldest_age_seconds if overview and overview.statistics.ready else None
         rates = self._rates.per_second()
         return answer(
@@ -52,7 +52,8 @@ class _Stats:
     def _uptime_seconds(self) -> float:
         return self._queue.broker.clock.monotonic() - self._queue.began
 
-    def _overview(self, topic: str) -> Overview | None:
+    async def _overview(self, topic: str) -> Overview | None:
+        await self._queue.administration.refresh(topic)
         try:
             return self._queue.administration.overview(topic)
         except TopicNotFound:

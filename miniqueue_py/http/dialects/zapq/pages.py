@@ -42,7 +42,7 @@ class _Pages:
         return nothing(200)
 
     async def metrics(self) -> Response:
-        queue, held = self._queue, self._statistics()
+        queue, held = self._queue, await self._statistics()
         counters = queue.counters
         return answer(
             {
@@ -62,7 +62,8 @@ class _Pages:
     async def health(self) -> Response:
         return Response("ok", 200, content_type="text/plain; charset=utf-8")
 
-    def _statistics(self) -> TopicStatistics:
+    async def _statistics(self) -> TopicStatistics:
+        await self._administration.refresh(TOPIC)
         try:
             return self._administration.overview(TOPIC).statistics
         except TopicNotFound:  # nothing was ever put into it

@@ -178,7 +178,11 @@ def copying(source: Address, target: Address) -> Iterator[Copying]:
 
 def _directory(address: Address) -> Path:
     if address.directory is None:
-        raise DatabaseRefused("memory: has nothing that could be copied, and keeps nothing")
+        raise DatabaseRefused(
+            "memory: has nothing that could be copied, and keeps nothing"
+            if address.scheme == "memory"
+            else f"{address.scheme}: names a server; copy goes from a directory to a directory"
+        )
     return address.directory
 
 
