@@ -59,5 +59,5 @@ def _load(url: str) -> Any:
         return import_module(kind.module)
     except ModuleNotFoundError as error:
         raise DatabaseRefused(
-            f"-db: {error.name} is not installed; pip install 'miniqueue-py[{kind.extra}]'"
+            f"-db: {error.name} is not installed; pip install 'miniqueue-py[server,{kind.extra}]'"
         ) from error
