@@ -10,9 +10,8 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
-from zlib import crc32
 
-from miniqueue_py.broker.delivery import Ack, Delivery, Outcome, Redrive, Requeue
+from miniqueue_py.broker.delivery import Delivery, Outcome
 from miniqueue_py.broker.lifecycle import State
 from miniqueue_py.broker.message import BatchCount, Message, Publication, Stored
 from miniqueue_py.broker.policy import DEFAULT_POLICY, TopicPolicy
@@ -22,26 +21,24 @@ from miniqueue_py.broker.storage import (
     Sight,
     TopicStatistics,
     Totals,
-    is_hidden,
     nothing,
 )
 from miniqueue_py.broker.write_times import Times, WriteTimes
 from miniqueue_py.errors import NotSupported, StorageUnavailable
-from miniqueue_py.storage import fates
 from miniqueue_py.storage.reused_keys import check_keys
-from miniqueue_py.storage.shared.claims import Claim, Held
+from miniqueue_py.storage.shared.deliveries import Deliveries
 from miniqueue_py.storage.shared.holdings import Holdings
-from miniqueue_py.storage.shared.moving import move
+from miniqueue_py.storage.shared.ledger import Ledger
+from miniqueue_py.storage.shared.looking import look_at
 from miniqueue_py.storage.shared.presence import Presence
-from miniqueue_py.storage.shared.store import WRITERS, Figures, Store
+from miniqueue_py.storage.shared.store import Store
 from miniqueue_py.storage.shared.writer import Writer, woken_by
+from miniqueue_py.storage.shared.writers import Writers
 from miniqueue_py.storage.shared.writes import (
     Append,
     CountBatch,
     Write,
 )
-
-_NO_FIGURES = Figures(0, TopicStatistics(), None)
 
 
 class SharedStorage:
@@ -51,19 +48,18 @@ class SharedStorage:
         self._store = store
         self._presence = presence
         self._write_times = WriteTimes(Times(), Times())
-        self._on_ready: Callable[[str], None] = _nobody
+        self._on_ready: Callable[[str], None] = lambda _topic: None
         self._on_lost: Callable[[], None] = nothing
-        self._figures: dict[str, Figures] = {}
+        self._ledger = Ledger(store)
         self._policies: Mapping[str, TopicPolicy] = {}
-        self._published: set[str] = set()
-        """Topics whose figures have grown old here."""
         self._expired = 0
         self._is_closed = False
-        self._writers = [
-            Writer(store, line, self._write_times.commit, self._written, presence.note, self._lose)
-            for line in range(WRITERS)
-        ]
-        self._holdings = Holdings(store, presence, self._writer, self._tell, self._lose)
+        times, note = self._write_times.commit, presence.note
+        self._writers = Writers(
+            lambda line: Writer(store, line, times, self._written, note, self._lose)
+        )
+        self._holdings = Holdings(store, presence, self._writers.of, self._tell, self._lose)
+        self._deliveries = Deliveries(store, presence, self._holdings, self._writers.of)
         store.watch(self._heard, self._holdings.forget)
 
     @classmethod
@@ -103,65 +99,27 @@ class SharedStorage:
         check_keys(publications, _unknown, keep_keys_for)
         name = self._presence.name(topic)
         write = Append(name, publications, self._presence.at(now), keep_keys_for, batch)
-        return self._writer(name).ask(write)
+        return self._writers.of(name).ask(write)
 
     async def batch_count(self, topic: str, key: str, now: float) -> int:
         name = self._presence.name(topic)
-        count = await self._writer(name).ask(CountBatch(name, key, self._presence.at(now)))
+        count = await self._writers.of(name).ask(CountBatch(name, key, self._presence.at(now)))
         return int(count)
 
     def lease(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Delivery]:
-        name = self._presence.name(topic)
-        hand = self._holdings.hands.of(name)
-        deliveries: list[Delivery] = []
-        now_ms = int(self._presence.at(now) * 1000)
-        while hand.messages and len(deliveries) < limit and max_bytes > 0:
-            claim, position, message = hand.messages.popleft()
-            if message.has_expired(now_ms):  # the store ends it, as it does what nobody holds
-                self._holdings.release(claim, position)
-                continue
-            delivery = claim.open[position] = Delivery(message, position, claim)
-            deliveries.append(delivery)
-            max_bytes -= len(message.body)
-        if len(deliveries) < limit and max_bytes > 0:
-            self._holdings.hands.want(name, limit - len(deliveries), self._presence.at(now))
-        return deliveries
+        return self._deliveries.lease(topic, limit, max_bytes, now)
 
     def is_claiming(self, topic: str) -> bool:
-        hand = self._holdings.hands.topics.get(self._presence.name(topic))
-        return hand is not None and hand.is_claiming
+        return self._deliveries.is_claiming(topic)
 
     def settle(self, deliveries: Sequence[Delivery], outcome: Outcome) -> Sequence[Delivery]:
-        late: list[Delivery] = []
-        moved: dict[Held, list[tuple[Claim, int, Message]]] = {}
-        for delivery in deliveries:
-            message, position, claim = delivery
-            if type(claim) is not Claim or claim.open.get(position) is not delivery:
-                late.append(delivery)
-                continue
-            held = claim.topic
-            if self._holdings.of(held.number) is not held:  # another engine's
-                late.append(delivery)
-                continue
-            if type(outcome) is Ack:
-                held.acknowledge(claim, position)
-            elif type(outcome) is Requeue and outcome.front:
-                held.give_back(claim, position, is_failed=outcome.is_counted, is_unseen=False)
-            elif type(outcome) is Redrive and fates.redriven(message, outcome) is None:
-                held.give_back(claim, position, is_failed=False, is_unseen=False)
-            else:
-                claim.open[position] = None
-                moved.setdefault(held, []).append((claim, position, message))
-            self._writer(held.name).touch(held)
-        for held, these in moved.items():
-            move(held, these, outcome, self._presence)
-        return late
+        return self._deliveries.settle(deliveries, outcome)
 
     def settled(self) -> "asyncio.Future[None]":
         return asyncio.ensure_future(self._settled())
 
     async def _settled(self) -> None:
-        await asyncio.gather(*[writer.written() for writer in self._writers])
+        await self._writers.written()
 
     async def release_due(self, now: float, limit: int) -> Moved:
         await self._settled()
@@ -175,16 +133,14 @@ class SharedStorage:
         """Look at what others may have left behind; a hint of the store may have been lost."""
         await self._store.tidy()
         self._holdings.tidy()
-        published, self._published = self._published, set()
-        if published:
-            self._figures |= await self._store.figures(list(published))
+        await self._ledger.look_again()
 
     async def purge(self, topic: str) -> None:
         await self._settled()
-        number = await self._store.purge(self._presence.name(topic))
-        self._figures.pop(self._presence.name(topic), None)
-        self._presence.want_policies()
-        await self._presence.learn()
+        name = self._presence.name(topic)
+        number = await self._store.purge(name)
+        self._ledger.forget(name)
+        await self._presence.learn_anew()
         if number is not None:
             self._holdings.forget(number)
 
@@ -200,9 +156,8 @@ class SharedStorage:
         if held := self._holdings.of(number):
             held.name = old
         self._holdings.hands.topics.pop(new, None)
-        self._figures[old] = self._figures.pop(new, _NO_FIGURES)
-        self._presence.want_policies()
-        await self._presence.learn()
+        self._ledger.rename(new, old)
+        await self._presence.learn_anew()
         self._heard(old)
 
     async def peek(self, topic: str, limit: int, max_bytes: int, now: float) -> Sequence[Message]:
@@ -218,45 +173,16 @@ class SharedStorage:
         now: float,
         after: Any = None,
     ) -> Look:
-        if limit <= 0 or max_bytes <= 0:
-            return Look(())
         await self._settled()
-        at, name = self._presence.at(now), self._presence.name(topic)
-        seen = await self._store.look(name, state, limit + 1, after)
-        sights: list[Sight] = []
-        for index, (message, number, place, due_ms) in enumerate(seen):
-            if len(sights) >= limit or max_bytes <= 0:
-                return Look(sights, after)
-            standing = (due_ms, place[1]) if state is State.DELAYED else place
-            after = standing if index + 1 < len(seen) else None
-            if state is State.LEASED or not message.has_expired(int(at * 1000)):
-                sights.append(Sight(message, (number, place), due_ms))
-                max_bytes -= len(message.body)
-        return Look(sights)
+        name, at = self._presence.name(topic), self._presence.at(now)
+        return await look_at(self._store, name, state, limit, max_bytes, at, after)
 
     async def lease_seen(
         self, topic: str, sights: Sequence[Sight], now: float
     ) -> Sequence[Delivery]:
-        name, deliveries = self._presence.name(topic), []
-        numbers = {sight.place[0] for sight in sights}
-        await self._holdings.hands.wait_idle()
-        for number in numbers:
-            places = [sight.place[1] for sight in sights if sight.place[0] == number]
-            taken = await self._store.take_seen(
-                self._holdings.hands.turn(), number, places, self._presence.at(now)
-            )
-            if taken is None:
-                continue
-            for claim, position, message in self._holdings.hold(name, taken):
-                delivery = claim.open[position] = Delivery(message, position, claim)
-                deliveries.append(delivery)
-        return deliveries
+        return await self._deliveries.lease_seen(topic, sights, now)
 
-    def snapshot(
-        self,
-        topic: str,  # noqa: ARG002  see Storage
-        now: float,  # noqa: ARG002
-    ) -> AbstractContextManager[Iterator[Message]]:
+    def snapshot(self, topic: str, now: float) -> AbstractContextManager[Iterator[Message]]:  # noqa: ARG002  see Storage
         """Refuse: what is shown would have to be kept in the store. Raises NotSupported."""
         raise NotSupported("a snapshot of a topic")
 
@@ -266,9 +192,8 @@ class SharedStorage:
     async def set_policy(self, topic: str, policy: TopicPolicy) -> None:
         name = self._presence.name(topic)
         await self._store.set_policy(name, policy)
-        self._figures.setdefault(name, _NO_FIGURES)
-        self._presence.want_policies()
-        await self._presence.learn()
+        self._ledger.begin(name)
+        await self._presence.learn_anew()
         self._heard(name)
 
     async def refresh(self, topic: str | None = None) -> None:
@@ -276,24 +201,18 @@ class SharedStorage:
         await self._holdings.hands.wait_idle()
         for name in self._holdings.hands.topics if topic is None else (self._presence.name(topic),):
             self._holdings.hands.of(name).wake()
-        if topic is None:
-            self._figures = dict(await self._store.figures(None))
-        else:
-            name = self._presence.name(topic)
-            figures = await self._store.figures([name])
-            self._figures.pop(name, None)
-            self._figures |= figures
+        await self._ledger.refresh(None if topic is None else self._presence.name(topic))
         await self._presence.learn()
 
     def topics(self) -> Sequence[str]:
-        return [name for name in self._figures if not is_hidden(name)]
+        return self._ledger.topics()
 
     def knows(self, topic: str) -> bool:
-        return topic in self._figures and not is_hidden(topic)
+        return self._ledger.knows(topic)
 
     def statistics(self, topic: str) -> TopicStatistics:
         name = self._presence.name(topic)
-        statistics = self._figures.get(name, _NO_FIGURES).statistics
+        statistics = self._ledger.of(name).statistics
         hand = self._holdings.hands.topics.get(name)
         if hand is None or not hand.messages:
             return statistics
@@ -305,14 +224,10 @@ class SharedStorage:
         )
 
     def oldest_ms(self, topic: str) -> int | None:
-        return self._figures.get(self._presence.name(topic), _NO_FIGURES).oldest_ms
+        return self._ledger.of(self._presence.name(topic)).oldest_ms
 
     def totals(self) -> Totals:
-        shown = [self._figures[name].statistics for name in self.topics()]
-        messages = sum(each.messages for each in shown)
-        return Totals(
-            messages, sum(each.bytes for each in shown), self._expired + self._holdings.expired
-        )
+        return self._ledger.totals(self._expired + self._holdings.expired)
 
     def write_times(self) -> WriteTimes:
         return self._write_times
@@ -335,8 +250,7 @@ class SharedStorage:
         with suppress(StorageUnavailable, TimeoutError):
             async with asyncio.timeout(self._presence.lease_seconds):
                 await self._settled()
-        for writer in self._writers:
-            await writer.aclose()
+        await self._writers.aclose()
         await self._presence.aclose()
         await self._store.aclose()
 
@@ -344,15 +258,13 @@ class SharedStorage:
 
     def _begin(self, broker: int) -> None:
         """Write and claim in the name of that broker from now on."""
-        for writer in self._writers:
-            writer.start(broker)
+        self._writers.start(broker)
         self._holdings.hands.start(broker)
 
     def _lose(self) -> None:
         """Let go of everything: others hold it."""
         self._holdings.lose()
-        for writer in self._writers:
-            writer.lose()
+        self._writers.lose()
         self._presence.lose()
         self._on_lost()
 
@@ -367,8 +279,7 @@ class SharedStorage:
         names |= {held.name for held in returned if held is not None}
         for each in writes:
             if isinstance(each, Append):
-                self._published.add(each.topic)
-                self._figures.setdefault(each.topic, _NO_FIGURES)
+                self._ledger.publish(each.topic)
         settled = [each for each in writes if not isinstance(each, Append | CountBatch)]
         self._holdings.settle_down({each.topic for each in settled})
         for name in names:
@@ -384,13 +295,6 @@ class SharedStorage:
     def _tell(self, name: str) -> None:
         self._on_ready(self._presence.shown(name))
 
-    def _writer(self, name: str) -> Writer:
-        return self._writers[crc32(name.encode()) % len(self._writers)]
-
 
 def _unknown(_key: str) -> None:
     """Know nothing of a key here: the store does."""
-
-
-def _nobody(_topic: str) -> None:
-    """Stand in for the broker until it watches."""

@@ -76,6 +76,11 @@ class Presence:
         """Take what is known of policies for out of date."""
         self._told_policies += 1
 
+    async def learn_anew(self) -> None:
+        """Learn the policies though nobody has said that they are others."""
+        self.want_policies()
+        await self.learn()
+
     async def learn(self) -> None:
         """Learn the policies if they have changed."""
         async with self._learning:
