@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from miniqueue_py.config.settings import Settings, has_access_control
+from miniqueue_py.config.settings import Settings, has_access_control, settings_table
 from miniqueue_py.database_address import without_password
 from miniqueue_py.errors import BadSetting
 from miniqueue_py.http.dialects.address import DialectAddress
@@ -81,6 +81,7 @@ def tell_listening(settings: Settings, ports: Ports) -> None:
                 host=port.host,
                 means="whoever is on the way can read and change all of it",
             )
+    _tell_other_flags(settings)
     if ports.is_open:
         log.warning(
             "broker.open",
@@ -97,6 +98,26 @@ def tell_listening(settings: Settings, ports: Ports) -> None:
         http2=codec_name(),
         pid=os.getpid(),
     )
+
+
+def _tell_other_flags(settings: Settings) -> None:
+    """Say which flags that a dialect's system has too were taken for the broker's own."""
+    names = {about.flag: name for owner, name, about in settings_table() if owner is Settings}
+    unsaid = Settings()
+    served = {address.name for address in settings.dialects}
+    for dialect in settings.of_dialects:
+        instead = {
+            flag: ours
+            for flag, ours in dialect.other_flags.items()
+            if getattr(settings, names[flag]) != getattr(unsaid, names[flag])
+        }
+        if dialect.name in served and instead:
+            log.info(
+                "dialect.flags",
+                dialect=dialect.name,
+                flags=" ".join(f"-{flag}" for flag in instead),
+                means=f"the broker's own; for {dialect.name}: {', '.join(instead.values())}",
+            )
 
 
 def _open_clear(stack: ExitStack, settings: Settings, address: DialectAddress) -> ClearPort:

@@ -106,3 +106,27 @@ def test_a_dialect_on_two_ports_has_the_same_queues(start_broker: StartBroker) -
     assert one != other
     httpx.post(f"{one}/enqueue", content=b"hello").raise_for_status()
     assert httpx.get(f"{other}/metrics").json()["queue_length"] == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("-max-msgs", "5"), {}),
+        (("-dialect", "coramq=0", "-max-msgs", "5"), {}),
+        (("-dialect", "zapq=0"), {"-port": "-dialect zapq=PORT"}),
+        (
+            ("-dialect", "zapq=0", "-max-msgs", "5", "-max-bytes", "1M"),
+            {"-port -max-msgs -max-bytes": "-dialect zapq=PORT, -zapq-max-msgs, -zapq-max-bytes"},
+        ),
+    ],
+)
+def test_flags_that_zapq_has_too_are_told_in_one_line(
+    start_broker: StartBroker, flags: tuple[str, ...], told: dict[str, str]
+) -> None:
+    broker = start_broker(*flags)  # with a -port of its own
+
+    facts = [parse_fact(line) for line in broker.log_lines()]
+    found = [fact for fact in facts if fact.get("event") == "dialect.flags"]
+    assert {fact["flags"]: fact["means"] for fact in found} == {
+        flags: f"the broker's own; for zapq: {instead}" for flags, instead in told.items()
+    }

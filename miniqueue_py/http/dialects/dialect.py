@@ -78,6 +78,8 @@ class Dialect(ABC):
     port_variable: ClassVar[str] = ""
     """The variable that says on which port its system listens, if it has one."""
     host_variable: ClassVar[str] = ""
+    other_flags: ClassVar[Mapping[str, str]] = {}
+    """Flags of its system that are the broker's own here, and what is said instead."""
     aliases: ClassVar[Mapping[str, str]] = {}
     """Variables of its system for flags that are the broker's own."""
 

@@ -18,6 +18,11 @@ class Zapq(Dialect):
     """ZapQ's caps, and where its snapshots are kept."""
 
     name: ClassVar[str] = "zapq"
+    other_flags: ClassVar[Mapping[str, str]] = {
+        "port": "-dialect zapq=PORT",
+        "max-msgs": "-zapq-max-msgs",
+        "max-bytes": "-zapq-max-bytes",
+    }
 
     max_bytes: int = dialect_setting(
         "zapq-max-bytes", size("1", "1024G"), "256M", "bytes in ZapQ's queue", "QUEUE_MAX_BYTES"
