@@ -161,5 +161,6 @@ NO_SENSE = {
     "a close with a code that is none": (frame(CLOSE, b"\x03\xed"), 1002),
     "a length in more bytes than it needs": (b"\x81\xfe\x00\x01" + _MASK + b"x", 1002),
     "a length of 2 ** 63": (b"\x82\xff" + (1 << 63).to_bytes(8) + _MASK, 1002),
+    "a length of 5 GB, of which nothing comes": (b"\x82\xff" + (5 << 30).to_bytes(8) + _MASK, 1009),
 }
 """What a peer may send that makes no sense, and the code it is closed with."""

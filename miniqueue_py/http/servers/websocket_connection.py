@@ -24,7 +24,8 @@ from wsproto.connection import Connection as Wire
 from wsproto.connection import ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Message, Ping, Pong, TextMessage
 from wsproto.events import Event as WireEvent
-from wsproto.frame_protocol import CloseReason
+from wsproto.extensions import Extension
+from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
 from wsproto.utilities import LocalProtocolError
 
 from miniqueue_py.http.asgi import Event
@@ -190,7 +191,7 @@ class WebsocketConnection(asyncio.Protocol):
     async def _accept(self, longest: int) -> None:
         self._longest = longest
         self._is_deaf = not longest
-        self._wire = Wire(ConnectionType.SERVER)
+        self._wire = Wire(ConnectionType.SERVER, [_Bound(longest or LONGEST_BYTES)])
         if self._is_gone:
             self._code = CloseReason.ABNORMAL_CLOSURE.value  # whatever it said before
         elif not self._is_answered:
@@ -285,3 +286,31 @@ class WebsocketConnection(asyncio.Protocol):
                         await self.receive()
                     elif not await self._next_bytes():
                         break
+
+
+class _Bound(Extension):
+    """Refuses a frame that is longer than a message may be by its head: its bytes need not come."""
+
+    name = "miniqueue.bound"
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+
+    def enabled(self) -> bool:
+        """Be there, though no peer has agreed to it."""
+        return True
+
+    def offer(self) -> bool:
+        """Be no extension that a peer hears of."""
+        return False
+
+    def frame_inbound_header(
+        self,
+        proto: FrameDecoder | FrameProtocol,  # noqa: ARG002  wsproto's
+        opcode: Opcode,  # noqa: ARG002
+        rsv: RsvBits,  # noqa: ARG002
+        payload_length: int,
+    ) -> CloseReason | RsvBits:
+        if payload_length > self._longest:
+            return CloseReason.MESSAGE_TOO_BIG
+        return RsvBits(rsv1=False, rsv2=False, rsv3=False)
