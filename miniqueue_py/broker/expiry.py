@@ -28,7 +28,7 @@ class Expiry:
         return min((end for end in ends if end is not None), default=inf)
 
     def watch(self, subscriber: Subscriber, until: float) -> None:
-        """Look at a subscriber at that instant, or before."""
+        """Look for expired leases of a subscriber at that instant, or earlier."""
         self._leaseholders.set(subscriber, until)
         if until < self.look.at:
             self.look.bring_forward(until)

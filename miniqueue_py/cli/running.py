@@ -96,7 +96,7 @@ class Interruption:
 
 
 def _show_cursor() -> None:
-    """Leave a terminal as a bar does that ends in order."""
+    """Clear the line and show the cursor again, as a progress bar does when it ends normally."""
     if sys.stderr.isatty() and os.environ.get("TERM") not in {None, "", "dumb"}:
         print("\r\x1b[2K\x1b[?25h", end="", file=sys.stderr, flush=True)
         writer = getattr(sys.stderr, "buffer", None)

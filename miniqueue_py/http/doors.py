@@ -99,7 +99,7 @@ class Doors:
         await self._pages.load()
 
     def drain(self) -> None:
-        """Have those end who would go on: uploads, and WebSockets."""
+        """End what would last for as long as its client wants: uploads and WebSockets."""
         self._streams.abandon_uploads()
         for dialect in self._dialects.values():
             if dialect.sockets is not None:

@@ -14,7 +14,7 @@ from miniqueue_py.http.names import topic_name
 
 @contextmanager
 def refusing(broker: Broker, topic: str) -> Iterator[None]:
-    """Have the broker tell of a publish to that topic which the block refuses."""
+    """Report a publish to that topic as refused if the block raises a MiniqueueError."""
     try:
         yield
     except MiniqueueError as error:

@@ -89,7 +89,7 @@ class Rates:
         return History(*((ring[oldest:] + ring[:oldest])[:SECONDS] for ring in rings))
 
     def _turn(self) -> None:
-        """Go on to the second that it is, and clear those in which nothing happened."""
+        """Advance to the current second, and clear the seconds in which nothing happened."""
         second = int(self._clock.monotonic())
         for _ in range(min(second - self._second, _SLOTS)):
             self._slot = (self._slot + 1) % _SLOTS

@@ -40,7 +40,7 @@ class Timetable:
         entry.leave(Move.EXPIRE)
 
     def begin(self, now: float) -> None:
-        """Go on with the release of that instant, or begin it."""
+        """Begin a release at that instant, or continue the one that is under way for it."""
         if now != self._at:
             self._at = now
             self._room.clear()

@@ -181,7 +181,10 @@ class TopicState:
         return True
 
     def refuse(self, refused: Sequence[bytes]) -> None:
-        """Take note that they may never be: what is hidden of them stays so until a restart."""
+        """Take messages out of the counts that could not be written.
+
+        Whether the store has them is not known before a restart, so they stay hidden until then.
+        """
         self.published -= len(refused)
         if keys.is_delayed(refused[0]):
             self.delayed -= len(refused)
